@@ -1,0 +1,1 @@
+"""paramedic: a first responder for servers."""

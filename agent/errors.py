@@ -1,0 +1,89 @@
+"""Errors that cross a boundary, and what the caller must know about each.
+
+Every class says two things in its attributes: may the same thing be tried again (`retryable`), and
+may it already have had an effect (`effect`).
+"""
+
+from enum import StrEnum
+
+
+class Effect(StrEnum):
+    """What a failed attempt may have left behind."""
+
+    NONE = "none"
+    UNKNOWN = "unknown"
+
+
+class ParamedicError(Exception):
+    """Anything the agent says about a situation it understands. The text is meant for people."""
+
+    retryable: bool = False
+    effect: Effect = Effect.NONE
+
+
+class CannotAsk(ParamedicError):  # noqa: N818 - reads as the sentence it is
+    """A check's question could not be asked: the verdict is UNKNOWN, never a failure."""
+
+    retryable = True
+
+
+class UnknownSecret(ParamedicError):  # noqa: N818
+    """A secret reference that resolves to nothing."""
+
+
+class HostError(ParamedicError):
+    """Something about reaching a host over SSH; no command has been started."""
+
+    def __init__(self, host: str, text: str) -> None:
+        super().__init__(f"{host}: {text}")
+        self.host = host
+
+
+class HostUnreachable(HostError):
+    """No connection: refused, timed out, no route, or the name does not resolve."""
+
+    retryable = True
+
+
+class HostKeyUnknown(HostError):
+    """The host's key is not in known_hosts. The text holds the command that would add it."""
+
+
+class HostKeyChanged(HostError):
+    """The host answers with another key than known_hosts holds: perhaps another machine."""
+
+
+class LoginRefused(HostError):
+    """The host did not accept our key, or we have none for it."""
+
+
+class CommandTimedOut(HostError):  # noqa: N818
+    """The command did not end within its deadline. It was started; what it did is not known."""
+
+    effect = Effect.UNKNOWN
+
+
+class ConnectionLost(HostError):
+    """The connection broke after the command was started: its outcome is not known."""
+
+    effect = Effect.UNKNOWN
+
+
+class TicketError(ParamedicError):
+    """The ticket system did not take what we sent.
+
+    `retry_after`: seconds the ticket system asked us to wait, where it did (HTTP Retry-After).
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        retryable: bool,
+        effect: Effect = Effect.NONE,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(text)
+        self.retryable = retryable
+        self.effect = effect
+        self.retry_after = retry_after
