@@ -1,0 +1,220 @@
+"""A real OpenSSH server of our own: own port, own host key, one client key, no system file touched.
+
+It runs as whoever starts it and lets exactly that account in. An ordinary user's sshd works the same,
+because it never has to become somebody else.
+"""
+
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from agent.demo.waiting import SiteError, answers, free_port, until
+
+WHERE_SBIN_HIDES = "/usr/local/sbin:/usr/sbin:/sbin"
+"""An ordinary user's PATH does not name these on Debian."""
+
+MOST_LISTENERS = 16
+"""MAX_LISTEN_SOCKS of OpenSSH's sshd.c."""
+
+CONFIG = """\
+HostKey {folder}/host_key
+PidFile {folder}/sshd.pid
+AuthorizedKeysFile {folder}/authorized_keys
+AllowUsers {user}
+PermitRootLogin prohibit-password
+PubkeyAuthentication yes
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+UsePAM {use_pam}
+StrictModes no
+UseDNS no
+PrintMotd no
+PrintLastLog no
+LogLevel VERBOSE
+MaxStartups 1000:30:2000
+MaxSessions 200
+Subsystem sftp internal-sftp
+"""
+
+
+class Sshd:
+    """One sshd in `folder`, to be used as a context manager or by `start` and `stop`.
+
+    Each of `addresses` is a "host" to a client: all of 127.0.0.0/8 is this machine. `known_hosts`
+    names them all. Raises SiteError if OpenSSH is missing or the server does not come up.
+    """
+
+    def __init__(
+        self, folder: Path, *, port: int | None = None, addresses: Sequence[str] = ("127.0.0.1",)
+    ) -> None:
+        self.folder = folder.resolve()
+        self.addresses = tuple(addresses)
+        self.port = port or free_port()
+        self.user = pwd.getpwuid(os.getuid()).pw_name
+        self.client_key = self.folder / "client_key"
+        self.known_hosts = self.folder / "known_hosts"
+        self.log = self.folder / "sshd.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return self.addresses[0]
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise SiteError("this sshd is not running")
+        return self._process.pid
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start, or start again on the same port with the same keys."""
+        self._prepare()
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [_program("sshd"), "-D", "-e", "-f", str(self.folder / "sshd_config")],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # a Ctrl-C at the terminal is for its owner to handle
+            )
+        try:
+            until(self._is_up, within=20, what=f"sshd answers on {self.address}:{self.port}")
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the server and everyone logged in, as a host that goes away would."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        sessions = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        process.kill()
+        process.wait()
+        for session in sessions:
+            _kill(session)
+        until(lambda: not any(map(_lives, sessions)), within=10, what="everyone logged in is gone")
+
+    def change_host_key(self) -> None:
+        """Answer with a new host key from now on; `known_hosts` keeps the old one."""
+        (self.folder / "host_key").unlink()
+        (self.folder / "host_key.pub").unlink()
+        self._make_key("host_key")
+        self._restart_if_running()
+
+    def trust(self) -> None:
+        """Write the present host key into `known_hosts`, for every address."""
+        kind, key = (self.folder / "host_key.pub").read_text().split()[:2]
+        names = ",".join(f"[{address}]:{self.port}" for address in self.addresses)
+        self.known_hosts.write_text(f"{names} {kind} {key}\n")
+
+    def _prepare(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not (self.folder / "host_key").exists():
+            self._make_key("host_key")
+            self._make_key("client_key")
+            shutil.copyfile(self.folder / "client_key.pub", self.folder / "authorized_keys")
+            self.trust()
+        if os.getuid() == 0:
+            # sshd run by root insists on its privilege separation folder; Debian's unit makes it.
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        (self.folder / "sshd_config").write_text(self._config())
+
+    def _config(self) -> str:
+        listen = self.addresses if len(self.addresses) <= MOST_LISTENERS else ("0.0.0.0",)  # noqa: S104
+        lines = [f"ListenAddress {address}:{self.port}" for address in listen]
+        lines.append(CONFIG.format(folder=self.folder, user=self.user, use_pam=_use_pam(self.user)))
+        if _understands("PerSourcePenalties no"):
+            # OpenSSH 9.8 on: a few refused logins would otherwise lock the whole loopback out.
+            lines.append("PerSourcePenalties no\n")
+        return "\n".join(lines)
+
+    def _make_key(self, name: str) -> None:
+        subprocess.run(
+            [_program("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", self.folder / name],
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def _restart_if_running(self) -> None:
+        if self._process is not None:
+            self.stop()
+            self.start()
+
+    def _is_up(self) -> bool:
+        if self._process is None or self._process.poll() is not None:
+            said = self.log.read_text(errors="replace")[-2000:]
+            raise SiteError(f"sshd on port {self.port} ended at once. Its log:\n{said}")
+        return answers(self.address, self.port, b"SSH-")
+
+
+def missing() -> str | None:
+    """What an sshd needs and this machine lacks, as a sentence; None if it can run here."""
+    lacking = [name for name in ("sshd", "ssh-keygen") if _find(name) is None]
+    return (
+        f"{' and '.join(lacking)} not found: install openssh-server and openssh-client" if lacking else None
+    )
+
+
+def _find(name: str) -> str | None:
+    return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:{WHERE_SBIN_HIDES}")
+
+
+def _program(name: str) -> str:
+    """The absolute path, which sshd needs of itself to start its sessions."""
+    path = _find(name)
+    if path is None:
+        raise SiteError(f"{name} not found: install openssh-server and openssh-client")
+    return path
+
+
+def _understands(option: str) -> bool:
+    """Whether this sshd knows the option; an unknown one in the configuration is fatal."""
+    asked = subprocess.run(
+        [_program("sshd"), "-T", "-f", "/dev/null", "-o", option], capture_output=True, check=False
+    )
+    return b"Bad configuration option" not in asked.stderr
+
+
+def _use_pam(user: str) -> str:
+    """Only root can read whether the account is locked (`!`), and without PAM sshd refuses such a one.
+
+    Ubuntu's root account is locked out of the box. An ordinary user's sshd cannot tell, and lets in.
+    """
+    if os.getuid() != 0:
+        return "no"
+    for line in Path("/etc/shadow").read_text().splitlines():
+        name, password = line.split(":")[:2]
+        if name == user:
+            return "yes" if password.startswith("!") else "no"
+    return "no"
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _kill(process: psutil.Process) -> None:
+    try:
+        process.kill()
+    except psutil.NoSuchProcess:
+        return
