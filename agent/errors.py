@@ -21,13 +21,13 @@ class ParamedicError(Exception):
     effect: Effect = Effect.NONE
 
 
-class CannotAsk(ParamedicError):  # noqa: N818 - reads as the sentence it is
+class CannotAsk(ParamedicError):
     """A check's question could not be asked: the verdict is UNKNOWN, never a failure."""
 
     retryable = True
 
 
-class UnknownSecret(ParamedicError):  # noqa: N818
+class UnknownSecret(ParamedicError):
     """A secret reference that resolves to nothing."""
 
 
@@ -57,7 +57,7 @@ class LoginRefused(HostError):
     """The host did not accept our key, or we have none for it."""
 
 
-class CommandTimedOut(HostError):  # noqa: N818
+class CommandTimedOut(HostError):
     """The command did not end within its deadline. It was started; what it did is not known."""
 
     effect = Effect.UNKNOWN

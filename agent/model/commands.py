@@ -1,0 +1,69 @@
+"""What a decision asks the outside world to do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from agent.model.health import Key
+
+
+@dataclass(frozen=True, slots=True)
+class RunStep:
+    """Carry out one attempt of one step; at most once unless `repeatable`.
+
+    `id` is unique for ever (`RUN-7.web1.steps.2.1`); `kind` and `params` rebuild the action, templates
+    already rendered, secrets still as references. `timeout` in seconds.
+    """
+
+    id: str
+    execution: str
+    incident: str | None
+    host: str
+    local: bool
+    name: str
+    kind: str
+    params: Mapping[str, object]
+    sudo: bool
+    timeout: float
+    repeatable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask these checks now, outside their schedule. Not durable: the engine asks again when due."""
+
+    keys: tuple[Key, ...]
+
+
+class Milestone(StrEnum):
+    """What a ticket is told about."""
+
+    OPENED = "opened"
+    UPDATED = "updated"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    REOPENED = "reopened"
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateTicket:
+    """Tell the ticket system; delivered at least once, in order, one writer per incident.
+
+    `number` counts an incident's updates from 1: `INC-12/3` is the idempotency key. `fields` are the
+    values for templates: id, title, description, priority, impact, urgency, phase, category, team,
+    assignee, service, hosts, origin.
+    """
+
+    incident: str
+    number: int
+    milestone: Milestone
+    text: str
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return f"{self.incident}/{self.number}"
+
+
+Durable = RunStep | UpdateTicket
+Command = RunStep | UpdateTicket | Ask

@@ -1,0 +1,164 @@
+"""What the engine is told. Time arrives with the event: `at` is seconds since the epoch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agent.model.execution import StepOutcome
+from agent.model.incident import TicketRef
+from agent.model.observation import Pass
+from agent.model.priority import Urgency
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Checks answered."""
+
+    at: float
+    passes: tuple[Pass, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """A performer reports what came of the command `step_id`."""
+
+    at: float
+    step_id: str
+    outcome: StepOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """Something is due."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The agent started with the state it left. `agent` says which version on which machine."""
+
+    at: float
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class TicketFiled:
+    """The incident has its copy in the ticket system."""
+
+    at: float
+    incident: str
+    ticket: TicketRef
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    incident: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddNote:
+    incident: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    incident: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Escalate:
+    """A person takes the incident from the agent: no further treatment starts."""
+
+    incident: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    incident: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    incident: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reopen:
+    incident: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A person reports a fault."""
+
+    title: str
+    description: str = ""
+    service: str | None = None
+    hosts: tuple[str, ...] = ()
+    category: str = "general"
+    urgency: Urgency = Urgency.MEDIUM
+    reporter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunByHand:
+    """A person runs a runbook; `override` is the reason given for overruling the guards, if any."""
+
+    runbook: str
+    hosts: tuple[str, ...]
+    variables: Mapping[str, object] = field(default_factory=dict)
+    incident: str | None = None
+    override: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    """A person answers a step that waits for approval. `about`: an incident or an execution."""
+
+    about: str
+    yes: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unfreeze:
+    reason: str = ""
+
+
+Act = (
+    Acknowledge
+    | AddNote
+    | Assign
+    | Escalate
+    | Resolve
+    | Close
+    | Reopen
+    | Report
+    | RunByHand
+    | Approve
+    | Freeze
+    | Unfreeze
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonActed:
+    """A person did something; `actor` is the UNIX user the control socket saw."""
+
+    at: float
+    actor: str
+    act: Act
+
+
+Event = Observed | StepEnded | TimePassed | Started | TicketFiled | PersonActed

@@ -1,0 +1,126 @@
+"""One run of a runbook: per host a small state machine, hosts in batches."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from agent.model.health import Key
+
+
+class StepStatus(StrEnum):
+    """How a step ended. UNKNOWN: it was started and nobody can say what it did."""
+
+    OK = "ok"
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    UNREACHABLE = "unreachable"
+    SKIPPED = "skipped"
+    REFUSED = "refused"
+    UNKNOWN = "outcome unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutcome:
+    """What came of one attempt of one step. `exit` is None when no command ended. Output is bounded and redacted."""
+
+    status: StepStatus
+    exit: int | None = None
+    stdout: str = ""
+    stderr: str = ""
+    message: str = ""
+    seconds: float = 0.0
+
+
+class Section(StrEnum):
+    STEPS = "steps"
+    ROLLBACK = "rollback"
+
+
+class RunPhase(StrEnum):
+    """Where the run on one host is."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    ASKING = "asking a check"
+    APPROVAL = "awaiting approval"
+    VERIFYING = "verifying"
+    ENDED = "ended"
+
+
+class Outcome(StrEnum):
+    """What a treatment came to. Only RECOVERED resolves; UNDECIDABLE and UNKNOWN are for a person."""
+
+    RECOVERED = "recovered"
+    NOT_RECOVERED = "not recovered"
+    UNDECIDABLE = "undecidable"
+    FAILED = "failed"
+    OUTCOME_UNKNOWN = "outcome unknown"
+    REFUSED = "refused"
+    STOPPED = "stopped"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class HostRun:
+    """The run on one host. `verify`: what must be confirmed well for this host to count as recovered.
+
+    `step` indexes the current section; `attempt` counts from 1; `pending`: id of the command under way;
+    `registered`: results that later steps may use; `verdict`: the verification's result once there is
+    one, kept while a rollback is under way; `due`: when to look again; `asks`: how often verification asked.
+    """
+
+    host: str
+    verify: tuple[Key, ...] = ()
+    phase: RunPhase = RunPhase.WAITING
+    section: Section = Section.STEPS
+    step: int = 0
+    attempt: int = 1
+    pending: str | None = None
+    registered: Mapping[str, StepOutcome] = field(default_factory=dict)
+    rolling_back_because: Outcome | None = None
+    outcome: Outcome | None = None
+    reason: str = ""
+    started_at: float | None = None
+    phase_since: float = 0.0
+    deadline: float | None = None
+    due: float | None = None
+    asks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One run of a runbook. `incident` None: run by hand. Batches are treated one after the other."""
+
+    id: str
+    runbook: str
+    digest: str
+    incident: str | None
+    started_at: float
+    actor: str
+    runs: tuple[HostRun, ...]
+    batch: int
+    serial: int
+    variables: Mapping[str, object] = field(default_factory=dict)
+    outcome: Outcome | None = None
+    ended_at: float | None = None
+    held_because: str | None = None
+    due: float | None = None
+
+    def run_on(self, host: str) -> HostRun:
+        return next(run for run in self.runs if run.host == host)
+
+    @property
+    def is_running(self) -> bool:
+        return self.outcome is None
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """A host treated by a runbook, kept for limits. `effective` None while it runs."""
+
+    execution: str
+    runbook: str
+    host: str
+    at: float
+    effective: bool | None = None

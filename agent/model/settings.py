@@ -1,0 +1,42 @@
+"""What decisions need to know of the configuration, whole and cross-checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agent.model.check import CheckRules
+from agent.model.inventory import Group, Host
+from agent.model.policy import Policy, Team
+from agent.model.runbook import Runbook
+from agent.model.service import Service
+
+LOCALHOST = "localhost"
+"""Inventory name of the machine the agent runs on, always there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Names to definitions. `runbooks` by name: the texts in force for new incidents."""
+
+    checks: Mapping[str, CheckRules] = field(default_factory=dict)
+    hosts: Mapping[str, Host] = field(default_factory=dict)
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    services: Mapping[str, Service] = field(default_factory=dict)
+    teams: Mapping[str, Team] = field(default_factory=dict)
+    policy: Policy = field(default_factory=Policy)
+    runbooks: Mapping[str, Runbook] = field(default_factory=dict)
+    has_tickets: bool = False
+
+    def hosts_of(self, reference: str) -> tuple[str, ...]:
+        """Host names of `local`, `host:NAME` or `group:NAME`; empty for what does not exist."""
+        if reference == "local":
+            return (LOCALHOST,)
+        sort, _, name = reference.partition(":")
+        if sort == "host" and name in self.hosts:
+            return (name,)
+        if sort == "group" and name in self.groups:
+            return self.groups[name].hosts
+        return ()
+
+    def groups_of(self, host: str) -> tuple[Group, ...]:
+        """Groups that a host belongs to."""
+        return tuple(group for group in self.groups.values() if host in group.hosts)

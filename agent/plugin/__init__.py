@@ -1,0 +1,1 @@
+"""What a plugin sees, and how kinds are found."""

@@ -1,0 +1,136 @@
+"""The plugin API: what a check type, a step kind and a ticket system implement, and the ports they are given.
+
+A plugin imports this module, `agent.model` and `agent.errors`, and nothing else of the agent.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict
+
+from agent.model.command_result import CommandResult
+from agent.model.commands import UpdateTicket
+from agent.model.execution import StepOutcome
+from agent.model.incident import TicketRef
+from agent.model.inventory import Host
+from agent.model.observation import Answer
+from agent.model.threshold import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessInfo:
+    """One process of the shared snapshot. A zombie is dead: `alive` is false for it.
+
+    `cpu_seconds`: user and system time so far; `memory`: resident bytes; `started`: seconds since the epoch.
+    """
+
+    pid: int
+    name: str
+    command_line: tuple[str, ...]
+    user: str
+    alive: bool
+    cpu_seconds: float
+    memory: int
+    started: float
+
+
+class Shell(Protocol):
+    """Runs a command on a host of the inventory, over SSH or on this machine as the host's connection says."""
+
+    def run(
+        self,
+        host: Host,
+        command: str,
+        *,
+        timeout: float,
+        sudo: bool = False,
+        stdin: bytes | None = None,
+        output_limit: int = 65536,
+    ) -> CommandResult:
+        """`timeout` in seconds. Raises HostError and its kinds; a non-zero exit is a result, not an error."""
+
+
+class CheckPorts(Protocol):
+    """What a check type may use of the outside world beside its own client library."""
+
+    @property
+    def shell(self) -> Shell: ...
+
+    @property
+    def timeout(self) -> float:
+        """Seconds this asking may take; pass it on to every client."""
+
+    def processes(self) -> Sequence[ProcessInfo]:
+        """One snapshot shared by all checks of a pass."""
+
+    def secret(self, name: str) -> str:
+        """Raises UnknownSecret."""
+
+
+class CheckType(BaseModel):
+    """Base of every check kind: its fields are the keys an author may write beside the common ones.
+
+    `readings`: what thresholds may speak of; None: names are known only at run time (performance data).
+    `remote`: whether `on:` may name other hosts; False for what psutil sees only on this machine.
+    String fields may hold `{{ host.name }}`, `{{ host.address }}`, `{{ host.vars.x }}`: an instance is
+    made for each target host with these filled in.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: ClassVar[str]
+    readings: ClassVar[Mapping[str, Reading] | None]
+    remote: ClassVar[bool] = True
+    default_critical: ClassVar[str | None] = None
+    """Threshold that applies when the author wrote neither `warning` nor `critical`."""
+
+    def ask(self, target: Host, ports: CheckPorts) -> Sequence[Answer]:
+        """Ask the question once. Raises CannotAsk when it could not be asked: the verdict is then UNKNOWN."""
+        raise NotImplementedError
+
+
+class StepPorts(Protocol):
+    """What a performed step may use."""
+
+    @property
+    def shell(self) -> Shell: ...
+
+    def secret(self, name: str) -> str:
+        """Raises UnknownSecret."""
+
+
+@runtime_checkable
+class Performed(Protocol):
+    """A step action whose demand is `Perform`: it is called in a worker thread, templates already rendered."""
+
+    def perform(self, host: Host, ports: StepPorts, *, timeout: float, sudo: bool) -> StepOutcome:
+        """Every ending is an outcome; only programming errors raise."""
+
+
+class TicketSystem(BaseModel):
+    """Base of every ticket system: its fields are the keys an author may write under `tickets:`.
+
+    Used by one thread at a time for one incident. All methods raise TicketError.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: ClassVar[str]
+
+    def find(self, external_id: str, secrets: "Secrets") -> TicketRef | None:
+        """The ticket that carries our id, closed ones included; None only if the system surely has none."""
+        raise NotImplementedError
+
+    def create(self, update: UpdateTicket, secrets: "Secrets") -> TicketRef:
+        """Called only after `find` answered None."""
+        raise NotImplementedError
+
+    def update(self, ticket: TicketRef, update: UpdateTicket, secrets: "Secrets") -> None:
+        """Bring the ticket to the update's phase; add its text, once per `update.key` where possible."""
+        raise NotImplementedError
+
+
+class Secrets(Protocol):
+    """Secret values by name; they never enter state, timeline or logs."""
+
+    def secret(self, name: str) -> str:
+        """Raises UnknownSecret."""
