@@ -51,9 +51,7 @@ class Sshd:
     names them all. Raises SiteError if OpenSSH is missing or the server does not come up.
     """
 
-    def __init__(
-        self, folder: Path, *, port: int | None = None, addresses: Sequence[str] = ("127.0.0.1",)
-    ) -> None:
+    def __init__(self, folder: Path, *, port: int | None = None, addresses: Sequence[str] = ("127.0.0.1",)) -> None:
         self.folder = folder.resolve()
         self.addresses = tuple(addresses)
         self.port = port or free_port()
@@ -167,9 +165,7 @@ class Sshd:
 def missing() -> str | None:
     """What an sshd needs and this machine lacks, as a sentence; None if it can run here."""
     lacking = [name for name in ("sshd", "ssh-keygen") if _find(name) is None]
-    return (
-        f"{' and '.join(lacking)} not found: install openssh-server and openssh-client" if lacking else None
-    )
+    return f"{' and '.join(lacking)} not found: install openssh-server and openssh-client" if lacking else None
 
 
 def _find(name: str) -> str | None:
@@ -186,9 +182,7 @@ def _program(name: str) -> str:
 
 def _understands(option: str) -> bool:
     """Whether this sshd knows the option; an unknown one in the configuration is fatal."""
-    asked = subprocess.run(
-        [_program("sshd"), "-T", "-f", "/dev/null", "-o", option], capture_output=True, check=False
-    )
+    asked = subprocess.run([_program("sshd"), "-T", "-f", "/dev/null", "-o", option], capture_output=True, check=False)
     return b"Bad configuration option" not in asked.stderr
 
 
