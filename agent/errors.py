@@ -58,15 +58,61 @@ class LoginRefused(HostError):
 
 
 class CommandTimedOut(HostError):
-    """The command did not end within its deadline. It was started; what it did is not known."""
+    """The command did not end within its deadline. It was started; what it did is not known.
+
+    `stdout`, `stderr`: what it had printed by then, bounded like a result's.
+    """
 
     effect = Effect.UNKNOWN
+
+    def __init__(self, host: str, text: str, stdout: str = "", stderr: str = "") -> None:
+        super().__init__(host, text)
+        self.stdout = stdout
+        self.stderr = stderr
 
 
 class ConnectionLost(HostError):
     """The connection broke after the command was started: its outcome is not known."""
 
     effect = Effect.UNKNOWN
+
+
+class StoreError(ParamedicError):
+    """The record could not be read or written. A commit that raises this has stored nothing."""
+
+
+class StoreCorrupt(StoreError):
+    """What is in the file is not what was written: damaged pages, a foreign database, or an unreadable row."""
+
+
+class StoreNotWritable(StoreError):
+    """The file or its folder is read-only or not ours to write."""
+
+
+class StoreNewer(StoreError):
+    """A later version of the program wrote this record; this one would not understand it."""
+
+
+class StoreOlder(StoreError):
+    """The record waits for a migration, which only an agent that may write can do."""
+
+
+class StoreInUse(StoreError):
+    """Another agent writes this record. Two writers would both treat the same incident."""
+
+    retryable = True
+
+
+class StoreFull(StoreError):
+    """No space is left. The same commit succeeds once there is space again."""
+
+    retryable = True
+
+
+class StoreBusy(StoreError):
+    """Another program (a database shell, say) holds the file locked beyond the time we wait."""
+
+    retryable = True
 
 
 class TicketError(ParamedicError):
