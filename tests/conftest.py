@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.neighbours import available, systemd_host
+from tests.neighbours import prometheus as prometheus_neighbour
 from tests.neighbours import sshd as sshd_neighbour
+from tests.neighbours.http_site import HttpSite
+from tests.neighbours.prometheus import NodeExporter, Prometheus
+from tests.neighbours.roundup import Roundup
 from tests.neighbours.sshd import Sshd
 from tests.neighbours.systemd_host import SystemdHosts
 
@@ -45,6 +49,42 @@ def systemd_hosts(_booted_hosts: SystemdHosts) -> Iterator[SystemdHosts]:
     yield _booted_hosts
     for host in _booted_hosts:
         host.heal()
+
+
+@pytest.fixture(scope="session")
+def _roundup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Roundup]:
+    with Roundup(tmp_path_factory.mktemp("roundup")) as tracker:
+        yield tracker
+
+
+@pytest.fixture
+def roundup(_roundup: Roundup) -> Iterator[Roundup]:
+    """A tracker, running when the test begins. It keeps the issues of earlier tests: look for your own."""
+    yield _roundup
+    if _roundup.pid is None:
+        _roundup.start()
+
+
+@pytest.fixture(scope="session")
+def node_exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeExporter]:
+    """This machine's figures; `expose` adds metrics of the test's own."""
+    available.require("Prometheus", prometheus_neighbour.missing(), prometheus_neighbour.INSTALL)
+    with NodeExporter(tmp_path_factory.mktemp("node-exporter")) as exporter:
+        yield exporter
+
+
+@pytest.fixture(scope="session")
+def prometheus(tmp_path_factory: pytest.TempPathFactory, node_exporter: NodeExporter) -> Iterator[Prometheus]:
+    """Scrapes `node_exporter` every second, as instance "here", and what it exposes of the test's own."""
+    with Prometheus(tmp_path_factory.mktemp("prometheus"), {"here": node_exporter.target}) as server:
+        yield server
+
+
+@pytest.fixture
+def http_site() -> Iterator[HttpSite]:
+    """An HTTP server that answers what the test says."""
+    with HttpSite() as site:
+        yield site
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -13,12 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import psutil
-
-from agent.demo.waiting import SiteError, answers, free_port, until
-
-WHERE_SBIN_HIDES = "/usr/local/sbin:/usr/sbin:/sbin"
-"""An ordinary user's PATH does not name these on Debian."""
+from agent.demo.program import Program, find
+from agent.demo.waiting import SiteError, answers, free_port
 
 MOST_LISTENERS = 16
 """MAX_LISTEN_SOCKS of OpenSSH's sshd.c."""
@@ -56,20 +52,19 @@ class Sshd:
         self.addresses = tuple(addresses)
         self.port = port or free_port()
         self.user = pwd.getpwuid(os.getuid()).pw_name
+        self._config_file = self.folder / "sshd_config"
         self.client_key = self.folder / "client_key"
         self.known_hosts = self.folder / "known_hosts"
         self.log = self.folder / "sshd.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._program = Program("sshd", [_program("sshd"), "-D", "-e", "-f", self._config_file], self.log)
 
     @property
     def address(self) -> str:
         return self.addresses[0]
 
     @property
-    def pid(self) -> int:
-        if self._process is None:
-            raise SiteError("this sshd is not running")
-        return self._process.pid
+    def pid(self) -> int | None:
+        return self._program.pid
 
     def __enter__(self) -> Self:
         self.start()
@@ -83,38 +78,20 @@ class Sshd:
     def start(self) -> None:
         """Start, or start again on the same port with the same keys."""
         self._prepare()
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [_program("sshd"), "-D", "-e", "-f", str(self.folder / "sshd_config")],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # a Ctrl-C at the terminal is for its owner to handle
-            )
-        try:
-            until(self._is_up, within=20, what=f"sshd answers on {self.address}:{self.port}")
-        except BaseException:
-            self.stop()
-            raise
+        self._program.start(lambda: answers(self.address, self.port, b"SSH-"))
 
     def stop(self) -> None:
         """End the server and everyone logged in, as a host that goes away would."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        sessions = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-        process.kill()
-        process.wait()
-        for session in sessions:
-            _kill(session)
-        until(lambda: not any(map(_lives, sessions)), within=10, what="everyone logged in is gone")
+        self._program.stop()
 
     def change_host_key(self) -> None:
         """Answer with a new host key from now on; `known_hosts` keeps the old one."""
         (self.folder / "host_key").unlink()
         (self.folder / "host_key.pub").unlink()
         self._make_key("host_key")
-        self._restart_if_running()
+        if self._program.pid is not None:
+            self.stop()
+            self.start()
 
     def trust(self) -> None:
         """Write the present host key into `known_hosts`, for every address."""
@@ -132,7 +109,7 @@ class Sshd:
         if os.getuid() == 0:
             # sshd run by root insists on its privilege separation folder; Debian's unit makes it.
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        (self.folder / "sshd_config").write_text(self._config())
+        self._config_file.write_text(self._config())
 
     def _config(self) -> str:
         listen = self.addresses if len(self.addresses) <= MOST_LISTENERS else ("0.0.0.0",)  # noqa: S104
@@ -150,31 +127,16 @@ class Sshd:
             stdin=subprocess.DEVNULL,
         )
 
-    def _restart_if_running(self) -> None:
-        if self._process is not None:
-            self.stop()
-            self.start()
-
-    def _is_up(self) -> bool:
-        if self._process is None or self._process.poll() is not None:
-            said = self.log.read_text(errors="replace")[-2000:]
-            raise SiteError(f"sshd on port {self.port} ended at once. Its log:\n{said}")
-        return answers(self.address, self.port, b"SSH-")
-
 
 def missing() -> str | None:
     """What an sshd needs and this machine lacks, as a sentence; None if it can run here."""
-    lacking = [name for name in ("sshd", "ssh-keygen") if _find(name) is None]
+    lacking = [name for name in ("sshd", "ssh-keygen") if find(name) is None]
     return f"{' and '.join(lacking)} not found: install openssh-server and openssh-client" if lacking else None
-
-
-def _find(name: str) -> str | None:
-    return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:{WHERE_SBIN_HIDES}")
 
 
 def _program(name: str) -> str:
     """The absolute path, which sshd needs of itself to start its sessions."""
-    path = _find(name)
+    path = find(name)
     if path is None:
         raise SiteError(f"{name} not found: install openssh-server and openssh-client")
     return path
@@ -198,17 +160,3 @@ def _use_pam(user: str) -> str:
         if name == user:
             return "yes" if password.startswith("!") else "no"
     return "no"
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _kill(process: psutil.Process) -> None:
-    try:
-        process.kill()
-    except psutil.NoSuchProcess:
-        return
