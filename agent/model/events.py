@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.model.execution import StepOutcome
-from agent.model.incident import TicketRef
+from agent.model.incident import Incident, TicketRef
 from agent.model.observation import Pass
 from agent.model.priority import Urgency
 
@@ -154,11 +154,15 @@ Act = (
 
 @dataclass(frozen=True, slots=True)
 class PersonActed:
-    """A person did something; `actor` is the UNIX user the control socket saw."""
+    """A person did something; `actor` is the UNIX user the control socket saw.
+
+    `closed`: the incident meant, read from the store when it is closed and so not in the state.
+    """
 
     at: float
     actor: str
     act: Act
+    closed: Incident | None = None
 
 
 Event = Observed | StepEnded | TimePassed | Started | TicketFiled | PersonActed

@@ -58,6 +58,7 @@ class Outcome(StrEnum):
     OUTCOME_UNKNOWN = "outcome unknown"
     REFUSED = "refused"
     STOPPED = "stopped"
+    DECLINED = "declined"
     DONE = "done"
 
 
@@ -66,8 +67,9 @@ class HostRun:
     """The run on one host. `verify`: what must be confirmed well for this host to count as recovered.
 
     `step` indexes the current section; `attempt` counts from 1; `pending`: id of the command under way;
-    `registered`: results that later steps may use; `verdict`: the verification's result once there is
-    one, kept while a rollback is under way; `due`: when to look again; `asks`: how often verification asked.
+    `registered`: results that later steps may use; `rolling_back_because`: what the treatment came to,
+    kept while the rollback is under way; `due`: when to look again; `asks`: how often a check was asked;
+    `stable_since`: since when all that is verified has been well. Times in seconds since the epoch.
     """
 
     host: str
@@ -86,11 +88,16 @@ class HostRun:
     deadline: float | None = None
     due: float | None = None
     asks: int = 0
+    stable_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One run of a runbook. `incident` None: run by hand. Batches are treated one after the other."""
+    """One run of a runbook. `incident` None: run by hand. Batches are treated one after the other.
+
+    `held_because`: why the next host waits. `stopped_because`: a person took over; nothing further
+    starts. `override`: the reason a person gave for overruling the guards.
+    """
 
     id: str
     runbook: str
@@ -105,6 +112,8 @@ class Execution:
     outcome: Outcome | None = None
     ended_at: float | None = None
     held_because: str | None = None
+    stopped_because: str | None = None
+    override: str | None = None
     due: float | None = None
 
     def run_on(self, host: str) -> HostRun:

@@ -21,7 +21,7 @@ class Health:
     """Durable. `status` None: nothing confirmed yet (first start, or the counters were started afresh by a person).
 
     `blind_since`: UNKNOWN has lasted too long since then; the status is what was last known.
-    `changes`: times of the latest confirmed changes between well and ill, for flap detection.
+    `scope`: which asking reports this subject (see `Pass`). `changes`: times of the latest confirmed changes between well and ill, for flap detection.
     """
 
     key: Key
@@ -33,6 +33,7 @@ class Health:
     blind_since: float | None = None
     flapping: bool = False
     changes: tuple[float, ...] = ()
+    scope: str = ""
 
     @property
     def is_bad(self) -> bool:

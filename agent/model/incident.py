@@ -82,7 +82,7 @@ class TicketRef:
 class Incident:
     """`cause`: the check whose ladder is climbed; symptoms of other checks wait for it.
 
-    `ladders`: per check, the rungs as they were when the symptom joined. `due`: when the engine must
+    `updates`: how many ticket updates were queued so far. `ladders`: per check, the rungs as they were when the symptom joined. `due`: when the engine must
     look again even if nothing happens. `held_because`: the named reason of the last refusal, so that
     it is on the record once and not at every look. Times in seconds since the epoch.
     """
@@ -108,6 +108,7 @@ class Incident:
     resolved_at: float | None = None
     closed_at: float | None = None
     reopened: int = 0
+    updates: int = 0
     held_because: str | None = None
     due: float | None = None
     ticket: TicketRef | None = None

@@ -1,0 +1,153 @@
+"""`decide(state, event)`: the only entry to the core. Pure: the same state and event give the same decision.
+
+The caller commits the decision, then applies it to the state, then carries out its commands; their
+results come back as events.
+"""
+
+from dataclasses import replace
+from typing import assert_never
+
+from agent.core import health, incidents, people, response, treatment
+from agent.core.guard import Reason
+from agent.core.state import Draft, State
+from agent.model.decision import Decision
+from agent.model.events import Event, Observed, PersonActed, Started, StepEnded, TicketFiled, TimePassed
+from agent.model.health import Health, Key
+from agent.model.observation import Observation, Pass, Verdict
+from agent.model.timeline import EntryKind
+
+_ABSENT = {"unknown": Verdict.UNKNOWN, "ok": Verdict.OK, "critical": Verdict.CRITICAL}
+
+
+def decide(state: State, event: Event) -> Decision:
+    """What this event leads to. The state is not changed."""
+    draft = Draft(state, event.at)
+    match event:
+        case Observed():
+            _observed(draft, event)
+        case StepEnded():
+            _step_ended(draft, event)
+        case TimePassed():
+            _time_passed(draft)
+        case Started():
+            _started(draft, event)
+        case TicketFiled():
+            _ticket_filed(draft, event)
+        case PersonActed():
+            draft.reply = people.act(draft, event.actor, event.act, event.closed)
+        case _:
+            assert_never(event)
+    _after_executions(draft)
+    return draft.decision()
+
+
+# observations
+
+
+def _observed(draft: Draft, event: Observed) -> None:
+    seen: set[Key] = set()
+    for answered in event.passes:
+        rules = draft.settings.checks.get(answered.check)
+        if rules is None:
+            continue  # asked before a reload took the check away
+        for observation in (*answered.observations, *_missing(draft, answered)):
+            seen.add(_take(draft, answered, observation))
+    keys = frozenset(seen)
+    for execution in draft.executions():
+        treatment.observed(draft, execution, keys)
+
+
+def _missing(draft: Draft, answered: Pass) -> list[Observation]:
+    """Subjects this asking used to report and no longer does, judged by the check's `no_data`."""
+    if not answered.complete:
+        return []
+    reported = {observation.subject for observation in answered.observations}
+    policy = draft.settings.checks[answered.check].no_data
+    absent = sorted(key for key in draft.state.subjects_of(answered.scope) if key.subject not in reported)
+    return [
+        Observation(
+            check=key.check,
+            subject=key.subject,
+            host=known.host if (known := draft.health(key)) else None,
+            # subject "" stands for the question itself, which has just been answered
+            verdict=_ABSENT[policy] if key.subject else Verdict.OK,
+            at=answered.at,
+            message="no longer reported" if key.subject else "answers again",
+        )
+        for key in absent
+    ]
+
+
+def _take(draft: Draft, answered: Pass, observation: Observation) -> Key:
+    key = Key(observation.check, observation.subject)
+    rules = draft.settings.checks[observation.check]
+    known = draft.health(key)
+    before = known or Health(key, observation.host, None, observation.at, scope=answered.scope)
+    after, window = health.observe(before, draft.window(key), observation, rules)
+    draft.put_window(key, window)
+    if after is before:
+        if known is None:
+            draft.put_health(after)
+        return key
+    draft.put_health(after)
+    if after.blind_since is not None and before.blind_since is None:
+        incidents.fell_ill(draft, after, blind=True)
+    elif after.blind_since is None and before.blind_since is not None:
+        incidents.got_well(draft, after, blind=True)
+    if after.status is not before.status:
+        if after.is_bad:
+            incidents.fell_ill(draft, after)
+        elif before.is_bad:
+            incidents.got_well(draft, after)
+    return key
+
+
+# the rest
+
+
+def _step_ended(draft: Draft, event: StepEnded) -> None:
+    draft.end_step(event.step_id)
+    execution = draft.execution(event.step_id.split(".", 1)[0])
+    run = treatment.run_of_step(execution, event.step_id) if execution else None
+    if execution and run:
+        treatment.step_ended(draft, execution, run, event.outcome)
+
+
+def _time_passed(draft: Draft) -> None:
+    for about in draft.state.due(draft.at):
+        incident = draft.incident(about)
+        execution = draft.execution(about)
+        if incident and incident.due is not None and incident.due <= draft.at:
+            response.time_passed(draft, incident)
+        elif execution and execution.is_running:
+            treatment.time_passed(draft, execution)
+
+
+def _started(draft: Draft, event: Started) -> None:
+    open_ones = [incident.id for incident in draft.incidents() if incident.phase.is_open]
+    found = f", open: {', '.join(open_ones)}" if open_ones else ""
+    draft.record("agent", EntryKind.AGENT, f"started: {event.agent}{found}")
+    for execution in draft.executions():
+        text = f"goes on with {execution.runbook} ({execution.id}) after a restart of the agent"
+        draft.record(execution.incident or execution.id, EntryKind.AGENT, text)
+
+
+def _ticket_filed(draft: Draft, event: TicketFiled) -> None:
+    incident = draft.incident(event.incident)
+    where = f" {event.ticket.url}" if event.ticket.url else ""
+    draft.record(event.incident, EntryKind.TICKET, f"ticket {event.ticket.id}{where}", ticket=event.ticket.id)
+    if incident:
+        draft.put_incident(replace(incident, ticket=event.ticket))
+
+
+def _after_executions(draft: Draft) -> None:
+    """What follows from treatments that ended in this decision; one may start and end another at once."""
+    done: set[str] = set()
+    while fresh := [execution for execution in draft.ended_executions() if execution.id not in done]:
+        for execution in fresh:
+            done.add(execution.id)
+            response.after_treatment(draft, execution)
+        response.waiting_may_go_on(draft, (Reason.HOST_BUSY, Reason.GROUP_BUDGET))
+        for waiting in draft.executions():
+            if waiting.held_because:
+                treatment.advance(draft, waiting)

@@ -1,0 +1,140 @@
+"""What may forbid a treatment, always with a named reason and a sentence.
+
+Two questions: may this runbook start at all (`refuse_start`), and may this host be treated now
+(`refuse_host`, asked again for every host when its turn comes). Some refusals pass by themselves and
+are worth waiting for; the others mean that this runbook is not the answer: try the next rung or a person.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from agent.model.decision import GlobalFreeze
+from agent.model.execution import Treatment
+from agent.model.inventory import Group
+from agent.model.policy import TreatmentRules
+from agent.model.quantities import Rate, say_duration
+from agent.model.runbook import Runbook
+
+
+class Reason(StrEnum):
+    """Why a treatment is refused. The value is what the record and the command line show."""
+
+    FROZEN = "frozen"
+    FLAPPING = "flapping"
+    DEPENDENCY = "dependency suspected"
+    SETTLING = "settling"
+    HOST_BUSY = "host busy"
+    GROUP_BUDGET = "group budget spent"
+    COOLING_DOWN = "cooling down"
+    RATE_LIMIT = "rate limit"
+    INEFFECTIVE = "ineffective before"
+    NO_RUNBOOK = "no runbook"
+    NO_HOST = "no host known"
+    MISSING_VARIABLE = "missing variable"
+    USED_UP = "ladder used up"
+
+    @property
+    def passes(self) -> bool:
+        """Whether waiting can help."""
+        return self in _PASSING
+
+
+_PASSING = frozenset(
+    {
+        Reason.FROZEN,
+        Reason.DEPENDENCY,
+        Reason.SETTLING,
+        Reason.HOST_BUSY,
+        Reason.GROUP_BUDGET,
+        Reason.COOLING_DOWN,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """`until`: when to ask again, if a time is known (seconds since the epoch)."""
+
+    reason: Reason
+    text: str
+    until: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """All a guard looks at. `under_treatment`: host to the execution that is treating it now."""
+
+    at: float
+    rules: TreatmentRules
+    freeze: GlobalFreeze | None = None
+    treatments: tuple[Treatment, ...] = ()
+    under_treatment: Mapping[str, str] = field(default_factory=dict)
+    groups: tuple[Group, ...] = ()
+
+
+def refuse_start(runbook: Runbook, circumstances: Circumstances) -> Refused | None:
+    """Whether something forbids this runbook whatever the host."""
+    if circumstances.freeze:
+        freeze = circumstances.freeze
+        return Refused(Reason.FROZEN, f"all treatment is frozen by {freeze.actor}: {freeze.reason}")
+    limit = runbook.limits.per_runbook
+    if limit:
+        executions = {t.execution: t.at for t in circumstances.treatments if t.runbook == runbook.name}
+        return _over_limit(limit, executions.values(), circumstances.at, f"{runbook.name} ran")
+    return None
+
+
+def refuse_host(host: str, runbook: Runbook, circumstances: Circumstances) -> Refused | None:
+    """Whether something forbids treating this host with this runbook now."""
+    if circumstances.freeze:
+        return refuse_start(runbook, circumstances)
+    here = [treatment for treatment in circumstances.treatments if treatment.host == host]
+    by_this_runbook = [treatment.at for treatment in here if treatment.runbook == runbook.name]
+    return (
+        _over_limit(runbook.limits.per_host, by_this_runbook, circumstances.at, f"{runbook.name} ran on {host}")
+        or _over_limit(circumstances.rules.per_host, [t.at for t in here], circumstances.at, f"{host} was treated")
+        or _busy(host, circumstances)
+        or _cooling_down(host, here, circumstances)
+        or _budget_spent(host, circumstances)
+    )
+
+
+def _over_limit(limit: Rate | None, times: Iterable[float], at: float, subject: str) -> Refused | None:
+    if limit is None:
+        return None
+    lately = sorted(time for time in times if time > at - limit.seconds)
+    if len(lately) < limit.count:
+        return None
+    until = lately[-limit.count] + limit.seconds if limit.count else None
+    return Refused(Reason.RATE_LIMIT, f"{subject} {len(lately)} times, the limit is {limit}", until)
+
+
+def _busy(host: str, circumstances: Circumstances) -> Refused | None:
+    execution = circumstances.under_treatment.get(host)
+    return Refused(Reason.HOST_BUSY, f"{host} is being treated by {execution}") if execution else None
+
+
+def _cooling_down(host: str, here: Iterable[Treatment], circumstances: Circumstances) -> Refused | None:
+    latest = max((treatment.at for treatment in here), default=None)
+    if latest is None or circumstances.at >= latest + circumstances.rules.cooldown:
+        return None
+    until = latest + circumstances.rules.cooldown
+    wait = say_duration(until - circumstances.at)
+    return Refused(Reason.COOLING_DOWN, f"{host} was treated a moment ago, {wait} to go", until)
+
+
+def _budget_spent(host: str, circumstances: Circumstances) -> Refused | None:
+    for group in circumstances.groups:
+        if host in group.hosts:
+            busy = [other for other in group.hosts if other in circumstances.under_treatment]
+            allowed = group.treat_at_once.of(len(group.hosts))
+            if len(busy) >= allowed:
+                return Refused(
+                    Reason.GROUP_BUDGET,
+                    f"{', '.join(busy)} of group {group.name} under treatment, at most {allowed} at once",
+                )
+    return None

@@ -1,0 +1,254 @@
+"""All the agent knows while it runs, and the working copy in which one event is decided."""
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from agent.model.commands import Command
+from agent.model.decision import Decision, GlobalFreeze, Reply
+from agent.model.execution import Execution, Treatment
+from agent.model.health import Health, Key, Window
+from agent.model.incident import Incident
+from agent.model.runbook import Runbook
+from agent.model.settings import Settings
+from agent.model.timeline import AGENT, Entry, EntryKind
+
+_TREATMENTS_KEPT = 8 * 86400.0
+"""Seconds; longer than any rate limit's period can be useful."""
+
+
+@dataclass(slots=True)
+class State:
+    """Owned by the one deciding thread; `apply` is the only way it changes.
+
+    `incidents`: those not closed. `library`: every runbook text in force or still referred to, by digest.
+    """
+
+    settings: Settings = field(default_factory=Settings)
+    health: dict[Key, Health] = field(default_factory=dict)
+    windows: dict[Key, Window] = field(default_factory=dict)
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    executions: dict[str, Execution] = field(default_factory=dict)
+    treatments: tuple[Treatment, ...] = ()
+    freeze: GlobalFreeze | None = None
+    counters: dict[str, int] = field(default_factory=dict)
+    library: dict[str, Runbook] = field(default_factory=dict)
+    _subjects: dict[str, set[Key]] = field(default_factory=dict)
+    _homes: dict[Key, str] = field(default_factory=dict)
+    _timers: list[tuple[float, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for health in self.health.values():
+            self._subjects.setdefault(health.scope, set()).add(health.key)
+        for incident in self.incidents.values():
+            self._index(incident)
+        for execution in self.executions.values():
+            self._set_timer(execution.id, execution.due if execution.is_running else None)
+        self.configure(self.settings)
+
+    def configure(self, settings: Settings) -> None:
+        """Take new settings; runbooks that incidents started with stay in the library."""
+        self.settings = settings
+        self.library |= {runbook.digest: runbook for runbook in settings.runbooks.values()}
+
+    def apply(self, decision: Decision) -> None:
+        """Make a decision's changes part of the state."""
+        for health in decision.health.values():
+            self._subjects.setdefault(health.scope, set()).add(health.key)
+        self.health.update(decision.health)
+        self.windows.update(decision.windows)
+        for incident in decision.incidents.values():
+            self._index(incident)
+            if incident.closed_at is None:
+                self.incidents[incident.id] = incident
+            else:
+                self.incidents.pop(incident.id, None)
+        for execution in decision.executions.values():
+            if execution.is_running:
+                self.executions[execution.id] = execution
+                self._set_timer(execution.id, execution.due)
+            else:
+                self.executions.pop(execution.id, None)
+        if decision.treatments:
+            self._add_treatments(decision.treatments)
+        if decision.freeze_changed:
+            self.freeze = decision.freeze
+        self.counters.update(decision.counters)
+
+    def _add_treatments(self, treatments: tuple[Treatment, ...]) -> None:
+        known = {(treatment.execution, treatment.host): treatment for treatment in self.treatments}
+        known |= {(treatment.execution, treatment.host): treatment for treatment in treatments}
+        latest = max(treatment.at for treatment in known.values())
+        self.treatments = tuple(t for t in known.values() if t.at > latest - _TREATMENTS_KEPT)
+
+    def _index(self, incident: Incident) -> None:
+        for symptom in incident.symptoms:
+            if incident.closed_at is None:
+                self._homes[symptom.key] = incident.id
+            elif self._homes.get(symptom.key) == incident.id:
+                del self._homes[symptom.key]
+        self._set_timer(incident.id, incident.due if incident.closed_at is None else None)
+
+    def _set_timer(self, about: str, due: float | None) -> None:
+        if due is not None:
+            heapq.heappush(self._timers, (due, about))
+
+    def next_due(self) -> float | None:
+        """When the engine must be told that time passed; None when nothing waits for time.
+
+        Outdated timers are dropped here: a timer counts only if its aggregate still has that due time.
+        """
+        while self._timers and self._due_of(self._timers[0][1]) != self._timers[0][0]:
+            heapq.heappop(self._timers)
+        return self._timers[0][0] if self._timers else None
+
+    def due(self, at: float) -> tuple[str, ...]:
+        """Ids of incidents and executions that are due, earliest first."""
+        ids = {about: due for due, about in self._timers if due <= at and self._due_of(about) == due}
+        return tuple(sorted(ids, key=lambda about: (ids[about], about)))
+
+    def _due_of(self, about: str) -> float | None:
+        aggregate = self.incidents.get(about) or self.executions.get(about)
+        return aggregate.due if aggregate else None
+
+    def subjects_of(self, scope: str) -> set[Key]:
+        """Every subject this asking has ever reported."""
+        return self._subjects.get(scope, set())
+
+    def home_of(self, key: Key) -> str | None:
+        """The incident, not closed, that has this symptom."""
+        return self._homes.get(key)
+
+
+class Draft:
+    """A working copy: reads fall through to the state, writes stay here until `decision`."""
+
+    def __init__(self, state: State, at: float) -> None:
+        self.state = state
+        self.settings = state.settings
+        self.at = at
+        self._entries: list[Entry] = []
+        self._commands: list[Command] = []
+        self._health: dict[Key, Health] = {}
+        self._windows: dict[Key, Window] = {}
+        self._incidents: dict[str, Incident] = {}
+        self._executions: dict[str, Execution] = {}
+        self._treatments: dict[tuple[str, str], Treatment] = {}
+        self._freeze_changed = False
+        self._freeze: GlobalFreeze | None = None
+        self._counters: dict[str, int] = {}
+        self._ended_steps: list[str] = []
+        self.reply: Reply | None = None
+
+    # what is known
+
+    def health(self, key: Key) -> Health | None:
+        return self._health.get(key) or self.state.health.get(key)
+
+    def healths(self) -> Iterator[Health]:
+        """Every subject's health, with the changes made here."""
+        for key, health in self.state.health.items():
+            yield self._health.get(key, health)
+        yield from (health for key, health in self._health.items() if key not in self.state.health)
+
+    def window(self, key: Key) -> Window:
+        return self._windows.get(key) or self.state.windows.get(key) or Window()
+
+    def incident(self, id: str) -> Incident | None:
+        return self._incidents.get(id) or self.state.incidents.get(id)
+
+    def incidents(self) -> list[Incident]:
+        """Incidents that are not closed, oldest first."""
+        known = self.state.incidents | self._incidents
+        return [incident for incident in known.values() if incident.closed_at is None]
+
+    def home_of(self, key: Key) -> Incident | None:
+        """The incident, not closed, that has this symptom."""
+        for incident in self._incidents.values():
+            if incident.closed_at is None and any(symptom.key == key for symptom in incident.symptoms):
+                return incident
+        id = self.state.home_of(key)
+        known = self.incident(id) if id else None
+        return known if known and known.closed_at is None else None
+
+    def execution(self, id: str) -> Execution | None:
+        return self._executions.get(id) or self.state.executions.get(id)
+
+    def executions(self) -> list[Execution]:
+        """Executions still running, oldest first."""
+        known = self.state.executions | self._executions
+        return [execution for execution in known.values() if execution.is_running]
+
+    def ended_executions(self) -> list[Execution]:
+        """Executions that ended while deciding this event."""
+        return [execution for execution in self._executions.values() if not execution.is_running]
+
+    def treatments(self) -> list[Treatment]:
+        known = {(treatment.execution, treatment.host): treatment for treatment in self.state.treatments}
+        return list((known | self._treatments).values())
+
+    @property
+    def freeze(self) -> GlobalFreeze | None:
+        return self._freeze if self._freeze_changed else self.state.freeze
+
+    def runbook(self, digest: str) -> Runbook | None:
+        return self.state.library.get(digest)
+
+    # what changes
+
+    def record(self, about: str, kind: EntryKind, text: str, *, actor: str = AGENT, **data: object) -> None:
+        """Write an entry into the timeline."""
+        self._entries.append(Entry(self.at, about, kind, text, actor, data))
+
+    def order(self, command: Command) -> None:
+        """Ask the outside world to do something once this decision is committed."""
+        self._commands.append(command)
+
+    def put_health(self, health: Health) -> None:
+        self._health[health.key] = health
+
+    def put_window(self, key: Key, window: Window) -> None:
+        self._windows[key] = window
+
+    def put_incident(self, incident: Incident) -> Incident:
+        self._incidents[incident.id] = incident
+        return incident
+
+    def put_execution(self, execution: Execution) -> Execution:
+        self._executions[execution.id] = execution
+        return execution
+
+    def put_treatment(self, treatment: Treatment) -> None:
+        self._treatments[(treatment.execution, treatment.host)] = treatment
+
+    def put_freeze(self, freeze: GlobalFreeze | None) -> None:
+        self._freeze_changed, self._freeze = True, freeze
+
+    def end_step(self, step_id: str) -> None:
+        self._ended_steps.append(step_id)
+
+    def count(self, counter: str) -> int:
+        """The next number of a counter, from 1."""
+        number = self._counters.get(counter, self.state.counters.get(counter, 0)) + 1
+        self._counters[counter] = number
+        return number
+
+    def decision(self) -> Decision:
+        """Everything that changed."""
+        digests = {rung.digest for i in self._incidents.values() for _, rungs in i.ladders for rung in rungs}
+        digests |= {execution.digest for execution in self._executions.values()}
+        return Decision(
+            entries=tuple(self._entries),
+            commands=tuple(self._commands),
+            health=self._health,
+            windows=self._windows,
+            incidents=self._incidents,
+            executions=self._executions,
+            treatments=tuple(self._treatments.values()),
+            freeze_changed=self._freeze_changed,
+            freeze=self._freeze,
+            counters=self._counters,
+            ended_steps=tuple(self._ended_steps),
+            runbooks={d: self.state.library[d].text for d in sorted(digests) if d in self.state.library},
+            reply=self.reply,
+        )

@@ -1,0 +1,53 @@
+"""What the ticket system is told of an incident, and when."""
+
+from dataclasses import replace
+
+from agent.core.state import Draft
+from agent.model.commands import Milestone, UpdateTicket
+from agent.model.incident import Incident
+
+
+def tell(draft: Draft, incident: Incident, milestone: Milestone, text: str) -> Incident:
+    """Queue an update of the incident's ticket; returns the incident with the update counted."""
+    if not draft.settings.has_tickets:
+        return incident
+    incident = draft.put_incident(replace(incident, updates=incident.updates + 1))
+    draft.order(UpdateTicket(incident.id, incident.updates, milestone, text, fields_of(incident)))
+    return incident
+
+
+def fields_of(incident: Incident) -> dict[str, object]:
+    """Values for the templates of a ticket system."""
+    classification = incident.classification
+    return {
+        "id": incident.id,
+        "title": incident.title,
+        "description": describe(incident),
+        "priority": str(classification.priority),
+        "impact": str(classification.impact),
+        "urgency": str(classification.urgency),
+        "phase": str(incident.phase),
+        "category": incident.category,
+        "team": incident.team,
+        "assignee": incident.assignee or "",
+        "service": incident.service or "",
+        "hosts": list(incident.hosts),
+        "origin": str(incident.origin),
+        "exercise": incident.origin == "exercise",
+    }
+
+
+def describe(incident: Incident) -> str:
+    """The file that goes with the incident: what is ill, and why it was judged as it was."""
+    lines = [f"{incident.id}: {incident.title}", "", "Symptoms:"]
+    for symptom in incident.symptoms:
+        state = "well again" if symptom.cleared_at else symptom.status.name
+        lines.append(f"- {symptom.key}: {state}" + (f": {symptom.message}" if symptom.message else ""))
+    classification = incident.classification
+    lines += [
+        "",
+        f"Priority {classification.priority} because {classification.impact_because};",
+        f"{classification.urgency_because}.",
+        f"Assigned to {incident.team}.",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,259 @@
+"""One execution of a runbook over its hosts: batches, budgets, when to stop, what it all came to.
+
+Each host has its own course (`agent.core.procedure`); a batch ends when all its hosts have ended.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from agent.core import guard, procedure
+from agent.core.guard import Circumstances, Refused
+from agent.core.procedure import Case
+from agent.core.state import Draft
+from agent.model.execution import Execution, HostRun, Outcome, RunPhase, StepOutcome, Treatment
+from agent.model.health import Key
+from agent.model.incident import Incident
+from agent.model.inventory import Host
+from agent.model.runbook import Runbook
+from agent.model.settings import LOCALHOST
+from agent.model.timeline import AGENT, EntryKind
+
+_LOOK_AGAIN = 2.0
+"""Seconds until a host held back is considered again if nothing else happens before."""
+
+_GRAVEST_FIRST = (
+    Outcome.OUTCOME_UNKNOWN,
+    Outcome.DECLINED,
+    Outcome.UNDECIDABLE,
+    Outcome.FAILED,
+    Outcome.NOT_RECOVERED,
+    Outcome.STOPPED,
+    Outcome.REFUSED,
+    Outcome.DONE,
+)
+_COUNTS_AS_FAILURE = frozenset(_GRAVEST_FIRST) - {Outcome.DONE, Outcome.REFUSED, Outcome.STOPPED}
+
+
+def circumstances(draft: Draft) -> Circumstances:
+    """What the guards look at, now."""
+    return Circumstances(
+        at=draft.at,
+        rules=draft.settings.policy.treatment,
+        freeze=draft.freeze,
+        treatments=tuple(draft.treatments()),
+        under_treatment={
+            run.host: execution.id
+            for execution in draft.executions()
+            for run in execution.runs
+            if run.phase not in (RunPhase.WAITING, RunPhase.ENDED)
+        },
+        groups=tuple(draft.settings.groups.values()),
+    )
+
+
+def variables_for(runbook: Runbook, given: Mapping[str, object]) -> tuple[dict[str, object], list[str]]:
+    """Given values over defaults, and the names that have neither."""
+    values = {name: given.get(name, variable.default) for name, variable in runbook.vars.items()}
+    return values, [name for name, value in values.items() if value is None]
+
+
+def start(
+    draft: Draft,
+    runbook: Runbook,
+    hosts: Sequence[str],
+    verify: Mapping[str, tuple[Key, ...]],
+    *,
+    incident: Incident | None,
+    actor: str = AGENT,
+    variables: Mapping[str, object] | None = None,
+    override: str | None = None,
+) -> Execution:
+    """Start a runbook on hosts. `verify`: per host, what must be well afterwards. The guards have been asked."""
+    values, _ = variables_for(runbook, variables or {})
+    execution = Execution(
+        id=f"RUN-{draft.count('execution')}",
+        runbook=runbook.name,
+        digest=runbook.digest,
+        incident=incident.id if incident else None,
+        started_at=draft.at,
+        actor=actor,
+        runs=tuple(HostRun(host, verify.get(host, ())) for host in hosts),
+        batch=0,
+        serial=runbook.batch_size(len(hosts)),
+        variables=values,
+        override=override,
+    )
+    despite = f", guards overruled: {override}" if override else ""
+    draft.record(
+        execution.incident or execution.id,
+        EntryKind.TREATMENT,
+        f"{runbook.name} starts on {', '.join(hosts)} ({execution.id}){despite}",
+        actor=actor,
+        execution=execution.id,
+        runbook=runbook.name,
+        digest=runbook.digest,
+        hosts=list(hosts),
+        serial=execution.serial,
+    )
+    return advance(draft, execution)
+
+
+def advance(draft: Draft, execution: Execution) -> Execution:
+    """Start every host whose turn has come, move to the next batch, or end; returns what was put into the draft."""
+    while execution.is_running:
+        low = execution.batch * execution.serial
+        batch = execution.runs[low : low + execution.serial]
+        if not batch:
+            return _finish(draft, execution)
+        execution = _start_waiting(draft, execution, batch)
+        batch = execution.runs[low : low + execution.serial]
+        if any(run.phase is not RunPhase.ENDED for run in batch):
+            break
+        execution = _after_batch(draft, execution)
+    dues = [run.due for run in execution.runs if run.due is not None]
+    if execution.held_because and execution.is_running:
+        dues.append(draft.at + _LOOK_AGAIN)
+    return draft.put_execution(replace(execution, due=min(dues, default=None)))
+
+
+def step_ended(draft: Draft, execution: Execution, run: HostRun, outcome: StepOutcome) -> Execution:
+    """A performer reported."""
+    return _moved(draft, execution, procedure.step_ended(case_of(draft, execution, run), run, outcome))
+
+
+def time_passed(draft: Draft, execution: Execution) -> Execution:
+    """Look at every host run that is due."""
+    for run in execution.runs:
+        if run.due is not None and run.due <= draft.at:
+            execution = _replaced(
+                execution, procedure.time_passed(case_of(draft, execution, run), replace(run, due=None))
+            )
+    return advance(draft, execution)
+
+
+def observed(draft: Draft, execution: Execution, keys: frozenset[Key]) -> Execution:
+    """Answers about these subjects came in; what waits for them may be decided."""
+    changed = execution
+    for run in execution.runs:
+        waits = run.phase is RunPhase.ASKING or (run.phase is RunPhase.VERIFYING and not keys.isdisjoint(run.verify))
+        if waits:
+            changed = _replaced(changed, procedure.observed(case_of(draft, changed, run), run))
+    return changed if changed is execution else advance(draft, changed)
+
+
+def answered(draft: Draft, execution: Execution, *, yes: bool, actor: str, reason: str) -> Execution | None:
+    """A person answered every host that waits for approval; None when none does."""
+    waiting = [run for run in execution.runs if run.phase is RunPhase.APPROVAL]
+    for run in waiting:
+        case = case_of(draft, execution, run)
+        execution = _replaced(execution, procedure.answered(case, run, yes=yes, actor=actor, reason=reason))
+    return advance(draft, execution) if waiting else None
+
+
+def stop(draft: Draft, execution: Execution, because: str) -> Execution:
+    """A person took over: nothing further starts; a step under way ends by itself."""
+    execution = replace(execution, stopped_because=because)
+    for run in execution.runs:
+        if run.phase is not RunPhase.ENDED and run.pending is None:
+            case = case_of(draft, execution, run)
+            execution = _replaced(execution, procedure.end(case, run, Outcome.STOPPED, because))
+    return advance(draft, execution)
+
+
+def case_of(draft: Draft, execution: Execution, run: HostRun) -> Case:
+    """What a host's steps can see."""
+    runbook = draft.runbook(execution.digest)
+    assert runbook is not None, f"the text of {execution.runbook} is kept as long as {execution.id} runs"
+    incident = draft.incident(execution.incident) if execution.incident else None
+    known = draft.settings.hosts.get(run.host)
+    local = run.host == LOCALHOST
+    host = known or Host(name=run.host, connection="local" if local else "ssh")
+    return Case(draft, execution, runbook, incident, host)
+
+
+def run_of_step(execution: Execution, step_id: str) -> HostRun | None:
+    """The host run that waits for this command; None when it no longer does."""
+    return next((run for run in execution.runs if run.pending == step_id), None)
+
+
+def _moved(draft: Draft, execution: Execution, run: HostRun) -> Execution:
+    return advance(draft, _replaced(execution, run))
+
+
+def _replaced(execution: Execution, run: HostRun) -> Execution:
+    return replace(execution, runs=tuple(run if other.host == run.host else other for other in execution.runs))
+
+
+def _start_waiting(draft: Draft, execution: Execution, batch: Iterable[HostRun]) -> Execution:
+    held: Refused | None = None
+    for run in batch:
+        if run.phase is not RunPhase.WAITING:
+            continue
+        case = case_of(draft, execution, run)
+        refused = None if execution.override else guard.refuse_host(run.host, case.runbook, circumstances(draft))
+        if refused and refused.reason.passes:
+            held = refused
+            continue
+        if refused:
+            case.record(EntryKind.REFUSED, f"{run.host}: {refused}", reason=str(refused.reason))
+            execution = _replaced(execution, procedure.end(case, run, Outcome.REFUSED, str(refused)))
+            continue
+        draft.put_treatment(Treatment(execution.id, execution.runbook, run.host, draft.at))
+        begun = procedure.begin(case, run)
+        execution = _replaced(execution, begun)
+        draft.put_execution(execution)  # the next host's guard must see that this one is under treatment
+    return _hold(draft, execution, held)
+
+
+def _hold(draft: Draft, execution: Execution, refused: Refused | None) -> Execution:
+    if refused and str(refused.reason) != execution.held_because:
+        draft.record(
+            execution.incident or execution.id,
+            EntryKind.REFUSED,
+            f"the next host waits: {refused}",
+            reason=str(refused.reason),
+            execution=execution.id,
+        )
+    return replace(execution, held_because=str(refused.reason) if refused else None)
+
+
+def _after_batch(draft: Draft, execution: Execution) -> Execution:
+    failures = sum(1 for run in execution.runs if run.outcome in _COUNTS_AS_FAILURE)
+    runbook = draft.runbook(execution.digest)
+    allowed = runbook.limits.stop_after_failures if runbook else 1
+    waiting = [run for run in execution.runs if run.phase is RunPhase.WAITING]
+    if failures >= allowed and waiting:
+        because = f"{failures} of {len(execution.runs)} hosts failed, the rest is left alone"
+        draft.record(
+            execution.incident or execution.id,
+            EntryKind.REFUSED,
+            f"{execution.runbook} stops: {because}: {', '.join(run.host for run in waiting)}",
+            reason="stop after failures",
+            execution=execution.id,
+        )
+        for run in waiting:
+            case = case_of(draft, execution, run)
+            execution = _replaced(execution, procedure.end(case, run, Outcome.STOPPED, because))
+    return replace(execution, batch=execution.batch + 1)
+
+
+def _finish(draft: Draft, execution: Execution) -> Execution:
+    outcomes = {run.outcome for run in execution.runs}
+    outcome = next((found for found in _GRAVEST_FIRST if found in outcomes), Outcome.RECOVERED)
+    known = {(treatment.execution, treatment.host): treatment for treatment in draft.treatments()}
+    for run in execution.runs:
+        treatment = known.get((execution.id, run.host))
+        if treatment:
+            effective = run.outcome in (Outcome.RECOVERED, Outcome.DONE)
+            draft.put_treatment(replace(treatment, effective=effective))
+    reasons = "; ".join(dict.fromkeys(run.reason for run in execution.runs if run.outcome is outcome and run.reason))
+    draft.record(
+        execution.incident or execution.id,
+        EntryKind.TREATMENT,
+        f"{execution.runbook} ended ({execution.id}): {outcome}" + (f": {reasons}" if reasons else ""),
+        execution=execution.id,
+        runbook=execution.runbook,
+        outcome=str(outcome),
+        hosts={run.host: str(run.outcome) for run in execution.runs},
+    )
+    return draft.put_execution(replace(execution, outcome=outcome, ended_at=draft.at, due=None, held_because=None))

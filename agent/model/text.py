@@ -1,0 +1,27 @@
+"""Text from outside, made safe to show: what a host or a server says may hold anything."""
+
+import re
+
+_BLANKS = re.compile(r"\s+")
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """`text` as one line of at most `limit` characters.
+
+    Runs of white space become one space. What is not printable (terminal escapes, bidirectional
+    overrides, lone surrogates) is shown as its escape, so that no message can repaint a terminal.
+    """
+    if len(text) <= limit and text.isprintable():
+        return text
+    # Cut first: a megabyte must not be scanned for the sake of three hundred characters. White space
+    # and escapes only shrink or grow what is kept, so a generous piece is enough.
+    line = _BLANKS.sub(" ", text[: limit * 20]).strip()[: limit + 1]
+    line = "".join(each if each.isprintable() else _escaped(each) for each in line)
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
