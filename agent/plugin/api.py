@@ -22,7 +22,8 @@ from agent.model.threshold import Reading
 class ProcessInfo:
     """One process of the shared snapshot. A zombie is dead: `alive` is false for it.
 
-    `cpu_seconds`: user and system time so far; `memory`: resident bytes; `started`: seconds since the epoch.
+    `cpu_seconds`: user and system time so far; `memory`: resident bytes; `started`: seconds since the epoch;
+    `seen`: when these figures were read, seconds since the epoch.
     """
 
     pid: int
@@ -33,6 +34,7 @@ class ProcessInfo:
     cpu_seconds: float
     memory: int
     started: float
+    seen: float
 
 
 class Shell(Protocol):

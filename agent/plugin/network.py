@@ -1,0 +1,123 @@
+"""Connections with a deadline for the whole, and whose fault it is when there is none.
+
+A refused or silent server is an answer to the question "is it up?"; a name that does not resolve here
+or a machine without a network is not: then nobody was asked.
+"""
+
+import errno
+import socket
+import ssl
+import time
+from http.client import RemoteDisconnected
+
+from agent.errors import CannotAsk
+from agent.model.quantities import say_duration
+from agent.model.text import one_line
+
+_OURS = frozenset(
+    {
+        errno.ENETUNREACH,
+        errno.ENETDOWN,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOBUFS,
+        errno.ENOMEM,
+        errno.EADDRNOTAVAIL,
+        errno.EAFNOSUPPORT,
+        errno.EACCES,
+        errno.EPERM,
+    }
+)
+"""Errors of connect() that say something about this machine, not about the one asked."""
+
+
+def connect(host: str, port: int, seconds: float) -> socket.socket:
+    """A connected TCP socket within `seconds` for all addresses of `host` together.
+
+    `socket.create_connection` would spend its timeout on every address anew. Each address gets an equal
+    share of what is left, so that a dead IPv6 path does not starve IPv4. Resolving the name is outside
+    the limit: getaddrinfo has none.
+
+    Raises CannotAsk when the name does not resolve or this machine has no way out; otherwise the OSError
+    of the last address that had its say (TimeoutError, ConnectionRefusedError, …).
+    """
+    addresses = _resolve(host, port)
+    deadline = time.monotonic() + seconds
+    failure: OSError | None = None
+    for tried, (family, kind, protocol, _, address) in enumerate(addresses):
+        share = max(0.001, (deadline - time.monotonic()) / (len(addresses) - tried))
+        try:
+            return _open(family, kind, protocol, address, share)
+        except OSError as error:
+            if failure is None or error.errno not in _OURS:
+                failure = error
+    if failure is None or failure.errno in _OURS:
+        raise CannotAsk(f"no way from here to {host} port {port}: {failure and say_failure(failure)}") from failure
+    raise failure
+
+
+def _resolve(
+    host: str, port: int
+) -> list[tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int]]]:
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)  # type: ignore[return-value]
+    except (socket.gaierror, UnicodeError) as error:
+        text = error.strerror if isinstance(error, socket.gaierror) else "not a host name"
+        raise CannotAsk(f"cannot resolve {one_line(host, 100)}: {text}") from error
+
+
+def _open(
+    family: socket.AddressFamily,
+    kind: socket.SocketKind,
+    protocol: int,
+    address: tuple[str, int] | tuple[str, int, int, int],
+    seconds: float,
+) -> socket.socket:
+    connection = socket.socket(family, kind, protocol)
+    try:
+        connection.settimeout(seconds)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.connect(address)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def say_failure(error: BaseException) -> str:
+    """Why nobody answered, in a few words, from the innermost cause that a client library wrapped."""
+    cause = _innermost(error)
+    match cause:
+        case ssl.SSLCertVerificationError():
+            return f"certificate not accepted: {one_line(cause.verify_message or str(cause))}"
+        case ssl.SSLError():
+            return f"TLS failed: {one_line((cause.reason or str(cause)).replace('_', ' ').lower())}"
+        case TimeoutError():
+            return "no answer in time"
+        case RemoteDisconnected():
+            return "connection closed without an answer"
+        case OSError() if cause.strerror:
+            return one_line(cause.strerror).lower()
+    return one_line(str(cause) or type(cause).__name__)
+
+
+def timed_out(error: BaseException) -> bool:
+    """Whether a time-out lies beneath what a client library made of it."""
+    return isinstance(_innermost(error), TimeoutError)
+
+
+def say_silence(seconds: float) -> str:
+    """What to say when the deadline passed."""
+    return f"no answer within {say_duration(seconds)}"
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Follow causes, and `reason` and arguments where urllib3 and requests keep what they caught."""
+    seen = {id(error)}
+    while True:
+        inner = [error.__cause__, getattr(error, "reason", None), *error.args, error.__context__]
+        deeper = next((each for each in inner if isinstance(each, BaseException) and id(each) not in seen), None)
+        if deeper is None:
+            return error
+        seen.add(id(deeper))
+        error = deeper

@@ -1,0 +1,65 @@
+"""The processes of this machine, read once for all checks of a pass."""
+
+import pwd
+import threading
+import time
+from collections.abc import Sequence
+
+import psutil
+
+from agent.plugin.api import ProcessInfo
+
+_ATTRIBUTES = ["pid", "name", "cmdline", "uids", "status", "cpu_times", "memory_info", "create_time"]
+_DEAD = frozenset({psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD})
+
+
+class ProcessSnapshot:
+    """Hands out the last reading while it is younger than `max_age` seconds, else takes a new one.
+
+    Thread-safe: who asks while a reading is under way waits for it instead of taking another.
+    """
+
+    def __init__(self, max_age: float = 0.5) -> None:
+        self._max_age = max_age
+        self._lock = threading.Lock()
+        self._taken = -max_age
+        self._processes: tuple[ProcessInfo, ...] = ()
+        self._users: dict[int, str] = {}
+
+    def processes(self) -> Sequence[ProcessInfo]:
+        """Every process; those that vanish while being read are left out."""
+        with self._lock:
+            if time.monotonic() - self._taken >= self._max_age:
+                self._processes = self._read()
+                self._taken = time.monotonic()
+            return self._processes
+
+    def _read(self) -> tuple[ProcessInfo, ...]:
+        # psutil keeps Process objects with their start time; after a pid is reused that time is the old one's.
+        psutil.process_iter.cache_clear()
+        return tuple(self._info(each) for each in psutil.process_iter(_ATTRIBUTES))
+
+    def _info(self, process: psutil.Process) -> ProcessInfo:
+        """What may not be read (another user's, a zombie's) is empty or 0."""
+        found = process.info
+        times, memory, users = found["cpu_times"], found["memory_info"], found["uids"]
+        return ProcessInfo(
+            pid=found["pid"],
+            name=found["name"] or "",
+            command_line=tuple(found["cmdline"] or ()),
+            user=self._user(users.real) if users else "",
+            alive=found["status"] not in _DEAD,
+            cpu_seconds=times.user + times.system if times else 0.0,
+            memory=memory.rss if memory else 0,
+            started=found["create_time"] or 0.0,
+            seen=time.time(),
+        )
+
+    def _user(self, uid: int) -> str:
+        """Remembered: on a machine with LDAP each look-up may be a network request."""
+        if uid not in self._users:
+            try:
+                self._users[uid] = pwd.getpwuid(uid).pw_name
+            except KeyError:
+                self._users[uid] = str(uid)
+        return self._users[uid]
