@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
+from agent.config.yaml import read_document
 from agent.errors import ParamedicError, UnknownSecret
 from agent.model.check import CheckRules
 from agent.model.command_result import CommandResult
@@ -126,13 +125,14 @@ def example_of(kind: type[CheckType]) -> Mapping[str, Mapping[str, Any]]:
     """The checks under `Example:` in the class's docstring, by name. Raises AssertionError when there is none."""
     _, found, example = (inspect.getdoc(kind) or "").rpartition("Example:\n")
     assert found, f"{kind.__name__}: the docstring ends with no example"
-    checks = yaml.safe_load(textwrap.dedent(example))
-    assert isinstance(checks, dict), f"{kind.__name__}: the example is no mapping of checks"
-    return checks
+    document = read_document(textwrap.dedent(example), f"example of {kind.__name__}")
+    assert not document.problems, "; ".join(str(problem) for problem in document.problems)
+    assert isinstance(document.data, dict), f"{kind.__name__}: the example is no mapping of checks"
+    return document.data
 
 
 def _described(kind: type[CheckType]) -> None:
-    common = CheckRules.model_fields.keys()
+    common = CheckRules.model_fields.keys() - {"name"}
     assert not common & kind.model_fields.keys(), f"keys of every check: {common & kind.model_fields.keys()}"
     for name, about in kind.model_fields.items():
         assert about.description, f"{kind.__name__}.{name} has no description"
@@ -141,7 +141,6 @@ def _described(kind: type[CheckType]) -> None:
     for name, example in example_of(kind).items():
         assert example["kind"] == kind.kind, f"the example {name} is of another kind"
         kind.model_validate({key: value for key, value in example.items() if key not in common})
-        CheckRules.model_validate({"name": name} | {key: example[key] for key in example.keys() & common})
         for severity in ("warning", "critical", "recover"):
             if severity in example:
                 _speaks_of(example[severity], kind.readings)

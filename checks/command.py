@@ -36,6 +36,7 @@ class Command(CheckType):
     """
 
     kind: ClassVar[str] = "command"
+    shell: ClassVar[bool] = True
     readings: ClassVar[Mapping[str, Reading] | None] = None
     run: str = Field(min_length=1, description="Command line for the host's shell.")
     sudo: bool = Field(False, description="Whether to run it as root through sudo.")

@@ -27,7 +27,7 @@ def _as_tuple(value: object) -> object:
 
 def _checked(paths: tuple[str, ...]) -> tuple[str, ...]:
     for path in paths:
-        if not path.startswith(("/", "{{")) and path != ALL:
+        if not path.startswith("/") and path != ALL:
             raise ValueError(f"{path!r} is not a path: write one that begins with /, or `all`")
     if not paths or (ALL in paths and len(paths) > 1):
         raise ValueError("write a path, a list of paths, or `all` alone")

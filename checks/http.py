@@ -99,6 +99,8 @@ class Http(HttpAccess, CheckType):
                 )
             except requests.TooManyRedirects:
                 return [Answer({}, Verdict.CRITICAL, "redirected more than five times")]
+            except requests.Timeout as error:
+                return [Answer({}, Verdict.CRITICAL, str(error))]
             except (requests.RequestException, OSError) as error:
                 return [Answer({}, Verdict.CRITICAL, say_failure(error))]
             return [self._judge(response, time.monotonic() - began)]

@@ -49,7 +49,7 @@ class Process(CheckType):
     command_line: re.Pattern[str] | None = Field(
         None, description="Regular expression to be found in the command line, arguments joined by spaces."
     )
-    pid_file: str | None = Field(None, description="File that holds the pid.", pattern=r"^(/|\{\{)")
+    pid_file: str | None = Field(None, description="File that holds the pid.", pattern="^/")
     user: str | None = Field(None, description="User that it must run as.")
     _last: dict[tuple[int, float], ProcessInfo] = PrivateAttr(default_factory=dict)
     _cpu: dict[str, float] = PrivateAttr(default_factory=dict)

@@ -75,6 +75,7 @@ class CheckType(BaseModel):
 
     `readings`: what thresholds may speak of; None: names are known only at run time (performance data).
     `remote`: whether `on:` may name other hosts; False for what psutil sees only on this machine.
+    `shell`: whether its text fields are commands for a shell: what a template fills in is then quoted.
     String fields may hold `{{ host.name }}`, `{{ host.address }}`, `{{ host.vars.x }}`: an instance is
     made for each target host with these filled in.
     """
@@ -83,6 +84,7 @@ class CheckType(BaseModel):
     kind: ClassVar[str]
     readings: ClassVar[Mapping[str, Reading] | None]
     remote: ClassVar[bool] = True
+    shell: ClassVar[bool] = False
     default_critical: ClassVar[str | None] = None
     """Threshold that applies when the author wrote neither `warning` nor `critical`."""
 

@@ -1,0 +1,53 @@
+"""The shared process snapshot: one reading for all who ask within its age."""
+
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+
+from agent.runtime.processes import ProcessSnapshot
+from tests.neighbours.waiting import until
+
+
+def test_knows_what_the_kernel_knows_of_this_process() -> None:
+    [own] = [each for each in ProcessSnapshot(0).processes() if each.pid == os.getpid()]
+    me = psutil.Process()
+    assert own.name == me.name()
+    assert own.command_line == tuple(me.cmdline())
+    assert own.user == me.username()
+    assert own.alive
+    assert own.started == me.create_time()
+    assert own.memory > 2**20
+    assert 0 < own.cpu_seconds <= sum(me.cpu_times()[:2])
+    assert 0 <= own.seen - own.started < 3600
+
+
+def test_is_taken_once_for_all_who_ask_within_its_age() -> None:
+    snapshot = ProcessSnapshot(3600)
+    with ThreadPoolExecutor(8) as pool:
+        readings = [each.result() for each in [pool.submit(snapshot.processes) for _ in range(8)]]
+    assert all(each is readings[0] for each in readings)
+
+
+def test_is_taken_anew_when_it_is_too_old() -> None:
+    snapshot = ProcessSnapshot(0.05)
+    first = snapshot.processes()
+    until(lambda: snapshot.processes() is not first, within=10, what="a new reading")
+
+
+def test_a_zombie_is_there_and_not_alive() -> None:
+    process = subprocess.Popen(["sleep", "600"])
+    process.kill()
+    until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_ZOMBIE, within=10, what="a zombie")
+    [found] = [each for each in ProcessSnapshot(0).processes() if each.pid == process.pid]
+    process.wait()
+    assert not found.alive
+    assert process.pid not in [each.pid for each in ProcessSnapshot(0).processes()]
+
+
+def test_processes_that_come_and_go_meanwhile_do_no_harm() -> None:
+    with ThreadPoolExecutor(2) as pool:
+        churn = [pool.submit(subprocess.run, ["sh", "-c", "for i in $(seq 150); do true & /bin/true; done"])]
+        while not all(each.done() for each in churn):
+            assert any(each.pid == os.getpid() for each in ProcessSnapshot(0).processes())
