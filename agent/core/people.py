@@ -208,9 +208,6 @@ def _run_by_hand(draft: Draft, actor: str, wish: events.RunByHand) -> Reply:
     busy = [host for host in hosts if host in under_treatment]
     if busy:
         return Reply(False, f"{Reason.HOST_BUSY}: {', '.join(busy)} under treatment; this cannot be overruled")
-            False,
-            f"{Reason.HOST_BUSY}: {', '.join(h for h in hosts if h in busy)} under treatment; this cannot be overruled",
-        )
     if incident:
         verify = selection.verification(draft, runbook, hosts, ill)
         incident = response.move(draft, incident, Move.TREAT)

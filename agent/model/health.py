@@ -21,7 +21,8 @@ class Health:
     """Durable. `status` None: nothing confirmed yet (first start, or the counters were started afresh by a person).
 
     `blind_since`: UNKNOWN has lasted too long since then; the status is what was last known.
-    `scope`: which asking reports this subject (see `Pass`). `changes`: times of the latest confirmed changes between well and ill, for flap detection.
+    `changes`: times of the latest confirmed changes between well and ill, for flap detection.
+    `scope`: which asking reports this subject (see `Pass`).
     """
 
     key: Key

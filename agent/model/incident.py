@@ -82,9 +82,10 @@ class TicketRef:
 class Incident:
     """`cause`: the check whose ladder is climbed; symptoms of other checks wait for it.
 
-    `updates`: how many ticket updates were queued so far. `ladders`: per check, the rungs as they were when the symptom joined. `due`: when the engine must
-    look again even if nothing happens. `held_because`: the named reason of the last refusal, so that
-    it is on the record once and not at every look. Times in seconds since the epoch.
+    `updates`: how many ticket updates were queued so far. `ladders`: per check, the rungs as they were
+    when the symptom joined. `due`: when the engine must look again even if nothing happens.
+    `held_because`: the named reason of the last refusal, so that it is on the record once and not at
+    every look. Times in seconds since the epoch.
     """
 
     id: str
