@@ -21,6 +21,9 @@ LINGER = 1.0
 LOOK = 0.05
 """Seconds between two looks whether a command that keeps its output open has exited."""
 
+DYING = 1.0
+"""Seconds a killed process has to be gone."""
+
 CHUNK = 65536
 
 OURS = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "CREDENTIALS_DIRECTORY", "LISTEN_FDS", "LISTEN_PID")
@@ -64,7 +67,8 @@ class LocalShell:
             running.close()
         out, err = running.out, running.err
         if not in_time:
-            text = f"the command did not end within {timeout:g} s and was killed"
+            end = "was killed" if process.returncode is not None else "could not be killed"
+            text = f"the command did not end within {timeout:g} s and {end}"
             raise CommandTimedOut(LOCALHOST, text, out.text(), err.text())
         return CommandResult(
             status=process.returncode if process.returncode >= 0 else 128 - process.returncode,
@@ -95,14 +99,14 @@ class _Running:
             self._pipes.register(pipe, event, kept)
 
     def follow(self, end: float) -> bool:
-        """Feed and drain until the process has exited and its output has ended; False, and killed, at `end`."""
+        """Feed and drain until the process has exited and its output has ended; at `end` kill it and say False."""
         exited: float | None = None
         while self._pipes.get_map() and (exited is None or time.monotonic() < exited + LINGER):
             left = end - time.monotonic()
             if exited is None and left <= 0:
                 self.kill()
                 return False
-            for key, _ in self._pipes.select(min(LOOK, max(left, 0))):
+            for key, _ in self._pipes.select(LOOK if exited else min(LOOK, left)):
                 self._move(key)
             if exited is None and self._process.poll() is not None:
                 exited = time.monotonic()
@@ -129,9 +133,11 @@ class _Running:
             key.fileobj.close()  # type: ignore[union-attr]
 
     def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
+        """The whole process group. What runs as root by sudo is not an ordinary user's to kill: it is left alone."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(DYING)
 
     def close(self) -> None:
         self._pipes.close()

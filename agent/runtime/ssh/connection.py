@@ -7,11 +7,13 @@ import paramiko
 
 from agent.errors import HostUnreachable
 from agent.model.inventory import Login
-from agent.runtime.ssh.failure import Failure, StaleConnection
+from agent.runtime.ssh.deadline import Deadline
+from agent.runtime.ssh.failure import Failure, NoRoom, StaleConnection
 from agent.runtime.ssh.wire import Transport
 
 SESSIONS = 8
-"""Commands at once over one connection. sshd's MaxSessions is 10 unless somebody changed it."""
+"""Commands at once over one connection. sshd's MaxSessions is 10 unless somebody changed it; a host that allows
+fewer is believed."""
 
 USES = 1000
 """Channels over one connection before it is replaced: paramiko remembers the number of every channel it ever
@@ -23,6 +25,14 @@ PROBE = 2.0
 Kind = Literal["session", "direct-tcpip"]
 
 
+NOWHERE = ("127.0.0.1", 0)
+"""Where a tunnel is said to come from."""
+
+
+class _Refused(Exception):
+    """The host will not open this channel; the connection is sound."""
+
+
 class Connection:
     """Counts are guarded by the lock of the `Route` it belongs to; opening a channel needs no lock."""
 
@@ -32,6 +42,7 @@ class Connection:
         self.sessions = 0
         self.tunnels = 0
         self.uses = 0
+        self.room = SESSIONS
         self.retired = False
         self.last_used = now
         self.on_close: Callable[[], None] | None = None
@@ -45,7 +56,7 @@ class Connection:
         return self.sessions == 0 and self.tunnels == 0
 
     def has_room(self, kind: Kind) -> bool:
-        return kind == "direct-tcpip" or self.sessions < SESSIONS
+        return kind == "direct-tcpip" or self.sessions < self.room
 
     def take(self, kind: Kind) -> None:
         self.uses += 1
@@ -62,36 +73,45 @@ class Connection:
             self.tunnels += change
 
     def open_session(self, timeout: float) -> paramiko.Channel:
-        """Raises StaleConnection: nothing was started, another connection may do."""
+        """Raises StaleConnection, or NoRoom: nothing was started, another connection may do."""
         try:
-            return self.transport.open_session(timeout=timeout)
-        except paramiko.ChannelException as error:
-            raise StaleConnection("the host refuses to open one more session") from error
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            raise StaleConnection("the host does not open a session on an established connection") from error
+            return self._open("session", None, timeout)
+        except _Refused as refusal:
+            raise NoRoom("the host refuses to open a session") from refusal
 
     def open_tunnel(self, address: str, port: int, timeout: float) -> paramiko.Channel:
         """RFC 4254 7.2. Raises StaleConnection, or Failure when this host cannot or will not reach the address."""
         try:
-            return self.transport.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0), timeout=timeout)
-        except paramiko.ChannelException as error:
-            text = f"it opens no way to {address} port {port}: {error.text.lower()}"
-            raise Failure(HostUnreachable, text) from error
-        except (paramiko.SSHException, EOFError, OSError) as error:
+            return self._open("direct-tcpip", (address, port), timeout)
+        except _Refused as refusal:
+            raise Failure(HostUnreachable, f"it opens no way to {address} port {port}: {refusal}") from refusal
+        except StaleConnection as silence:
             if self._answers():
                 text = f"{address} port {port} does not answer it within {timeout:g} s"
-                raise Failure(HostUnreachable, text) from error
-            raise StaleConnection("it does not answer on an established connection") from error
+                raise Failure(HostUnreachable, text) from silence
+            raise
 
     def _answers(self) -> bool:
         """Tells a silent host behind this one from a silent connection to this one."""
         try:
-            self.transport.open_session(timeout=PROBE).close()
-        except paramiko.ChannelException:
+            self._open("session", None, PROBE).close()
+        except _Refused:
             return True
-        except (paramiko.SSHException, EOFError, OSError):
+        except StaleConnection:
             return False
         return True
+
+    def _open(self, kind: Kind, destination: tuple[str, int] | None, timeout: float) -> paramiko.Channel:
+        """Of several refusals at once paramiko reports the reason for one only, the others as a bare SSHException."""
+        deadline = Deadline(timeout)
+        try:
+            return self.transport.open_channel(kind, destination, NOWHERE, timeout=timeout)
+        except paramiko.ChannelException as error:
+            raise _Refused(error.text.lower()) from error
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            if self.transport.is_active() and not deadline.passed:
+                raise _Refused("refused") from error
+            raise StaleConnection("the host does not answer on an established connection") from error
 
     def close(self) -> None:
         self.transport.close()

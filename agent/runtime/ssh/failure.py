@@ -16,5 +16,9 @@ class StaleConnection(Exception):
     """A connection turned out to be of no use before anything was started on it: another one may do."""
 
 
+class NoRoom(StaleConnection):
+    """The host will not open one more session over this connection."""
+
+
 class Lost(Exception):
     """The connection ended while a command was running."""

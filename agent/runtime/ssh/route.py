@@ -10,7 +10,7 @@ import paramiko
 from agent.errors import HostUnreachable
 from agent.model.inventory import Login
 from agent.runtime.ssh.connection import Connection, Kind
-from agent.runtime.ssh.failure import Failure, StaleConnection
+from agent.runtime.ssh.failure import Failure, NoRoom, StaleConnection
 
 log = logging.getLogger("paramedic.ssh")
 
@@ -40,35 +40,33 @@ class Route:
         A pooled connection that proves stale here is replaced once, silently: nothing was started on it. It
         gets half the connect timeout to prove itself. Raises Failure.
         """
-        connection, pooled = self._take(kind)
-        try:
-            return connection, self._channel(connection, kind, channel_on, pooled)
-        except StaleConnection as stale:
-            if not pooled:
-                raise Failure(HostUnreachable, str(stale)) from stale
-        connection, _ = self._take(kind, pooled=False)
-        try:
-            return connection, self._channel(connection, kind, channel_on, False)
-        except StaleConnection as stale:
-            raise Failure(HostUnreachable, str(stale)) from stale
+        replaced = False
+        while True:
+            connection, pooled = self._take(kind, pooled=not replaced)
+            timeout = self.login.connect_timeout / 2 if pooled else self.login.connect_timeout
+            try:
+                return connection, channel_on(connection, timeout)
+            except StaleConnection as stale:
+                if self._crowded(connection, kind, stale):
+                    continue
+                if replaced or not pooled:
+                    raise Failure(HostUnreachable, str(stale)) from stale
+                replaced = True
+            except BaseException:
+                self.give_back(connection, kind)
+                raise
 
-    def _channel(
-        self,
-        connection: Connection,
-        kind: Kind,
-        channel_on: Callable[[Connection, float], paramiko.Channel],
-        pooled: bool,
-    ) -> paramiko.Channel:
-        timeout = self.login.connect_timeout / 2 if pooled else self.login.connect_timeout
-        try:
-            return channel_on(connection, timeout)
-        except StaleConnection:
-            connection.retired = True
-            self.give_back(connection, kind)
-            raise
-        except BaseException:
-            self.give_back(connection, kind)
-            raise
+    def _crowded(self, connection: Connection, kind: Kind, stale: StaleConnection) -> bool:
+        """Give the connection back: as full, if it serves others but not one more; else as of no further use."""
+        with self._lock:
+            others = connection.sessions - (kind == "session")
+            crowded = isinstance(stale, NoRoom) and others > 0
+            if crowded:
+                connection.room = others
+            else:
+                connection.retired = True
+        self.give_back(connection, kind)
+        return crowded
 
     def _take(self, kind: Kind, *, pooled: bool = True) -> tuple[Connection, bool]:
         """A connection, counted as used, and whether it was there before."""
