@@ -1,0 +1,150 @@
+"""What several decisions come to as rows.
+
+They are made before the transaction begins: it is short then, and what cannot be stored fails before
+anything is written.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+from sqlalchemy import Connection, Table, delete
+
+from agent.model.commands import RunStep, UpdateTicket
+from agent.model.decision import Decision
+from agent.model.execution import Execution, Treatment
+from agent.model.health import Health, Key
+from agent.model.incident import Incident
+from agent.runtime.store import outbox, steps, timeline
+from agent.runtime.store.codec import dump, storable
+from agent.runtime.store.schema import (
+    COUNTERS,
+    EXECUTIONS,
+    HEALTH,
+    INCIDENTS,
+    RUNBOOKS,
+    SETTINGS,
+    TREATMENTS,
+    insert_missing,
+    upsert,
+)
+
+FREEZE = "freeze"
+"""Name of the global stop among the settings."""
+
+Rows = list[dict[str, object]]
+_UNFREEZE = delete(SETTINGS).where(SETTINGS.c.name == FREEZE)
+
+
+class Batch:
+    """Of an aggregate that several of the decisions changed, the last state is kept.
+
+    `at`: when they were committed. Raises ValueError if one holds what is no JSON value.
+    """
+
+    def __init__(self, decisions: Sequence[Decision], at: float) -> None:
+        incidents: dict[str, Incident] = {}
+        executions: dict[str, Execution] = {}
+        treatments: dict[tuple[str, str], Treatment] = {}
+        health: dict[Key, Health] = {}
+        counters: dict[str, int] = {}
+        runbooks: dict[str, str] = {}
+        for decision in decisions:
+            incidents |= decision.incidents
+            executions |= decision.executions
+            treatments |= {(treatment.execution, treatment.host): treatment for treatment in decision.treatments}
+            health |= decision.health
+            counters |= decision.counters
+            runbooks |= decision.runbooks
+        commands = [command for decision in decisions for command in decision.commands]
+        self._aggregates: dict[Table, Rows] = {
+            INCIDENTS: [_incident(incident) for incident in incidents.values()],
+            EXECUTIONS: [_execution(execution) for execution in executions.values()],
+            TREATMENTS: [_treatment(treatment) for treatment in treatments.values()],
+            HEALTH: [_health(one) for one in health.values()],
+            COUNTERS: [{"name": name, "value": value} for name, value in counters.items()],
+        }
+        names = _runbook_names(incidents, executions)
+        self._runbooks: Rows = [
+            {"digest": digest, "name": storable(names.get(digest, "")), "text": storable(text)}
+            for digest, text in runbooks.items()
+        ]
+        self._steps = [steps.row(command, at) for command in commands if isinstance(command, RunStep)]
+        self._updates = [outbox.row(command, at) for command in commands if isinstance(command, UpdateTicket)]
+        self._ended_steps = [step for decision in decisions for step in decision.ended_steps]
+        self._entries = timeline.prepare([entry for decision in decisions for entry in decision.entries])
+        freezes = [decision.freeze for decision in decisions if decision.freeze_changed]
+        self._unfreeze = bool(freezes) and freezes[-1] is None
+        if freezes and freezes[-1] is not None:
+            self._aggregates[SETTINGS] = [{"name": FREEZE, "value": dump(freezes[-1])}]
+
+    @property
+    def is_empty(self) -> bool:
+        queued = self._steps or self._updates or self._ended_steps or self._entries or self._runbooks
+        return not (queued or self._unfreeze or any(self._aggregates.values()))
+
+    def write(self, connection: Connection) -> None:
+        """In the order in which rows refer to each other."""
+        dialect = connection.dialect.name
+        if self._runbooks:
+            connection.execute(insert_missing(RUNBOOKS, dialect), self._runbooks)
+        for table, rows in self._aggregates.items():
+            if rows:
+                connection.execute(upsert(table, dialect), rows)
+        if self._unfreeze:
+            connection.execute(_UNFREEZE)
+        steps.queue(connection, self._steps)
+        steps.end(connection, self._ended_steps)
+        outbox.queue(connection, self._updates)
+        timeline.append(connection, self._entries)
+
+
+def _runbook_names(incidents: Mapping[str, Incident], executions: Mapping[str, Execution]) -> dict[str, str]:
+    """By digest, from where the decision says which runbook it means."""
+    ladders = chain.from_iterable(incident.ladders for incident in incidents.values())
+    names = {rung.digest: rung.runbook for _check, rungs in ladders for rung in rungs}
+    return names | {execution.digest: execution.runbook for execution in executions.values()}
+
+
+def _incident(incident: Incident) -> dict[str, object]:
+    return {
+        "id": incident.id,
+        "number": int(incident.id.rpartition("-")[2]),
+        "phase": incident.phase.value,
+        "origin": incident.origin.value,
+        "service": None if incident.service is None else storable(incident.service),
+        "priority": incident.classification.priority.value,
+        "category": storable(incident.category),
+        "team": storable(incident.team),
+        "opened_at": incident.opened_at,
+        "resolved_at": incident.resolved_at,
+        "closed_at": incident.closed_at,
+        "body": dump(incident),
+    }
+
+
+def _execution(execution: Execution) -> dict[str, object]:
+    return {
+        "id": execution.id,
+        "incident": execution.incident,
+        "runbook": storable(execution.runbook),
+        "started_at": execution.started_at,
+        "ended_at": execution.ended_at,
+        "body": dump(execution),
+    }
+
+
+def _treatment(treatment: Treatment) -> dict[str, object]:
+    return {
+        "execution": treatment.execution,
+        "host": storable(treatment.host),
+        "at": treatment.at,
+        "body": dump(treatment),
+    }
+
+
+def _health(health: Health) -> dict[str, object]:
+    return {
+        "check_name": storable(health.key.check),
+        "subject": storable(health.key.subject),
+        "body": dump(health),
+    }

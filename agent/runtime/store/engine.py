@@ -1,0 +1,137 @@
+"""The SQLite file: one writing connection, reading connections of their own, errors in our words.
+
+Write-ahead logging lets readers read while the agent writes; `synchronous=FULL` makes a commit last
+through a power failure. A writing transaction takes the write lock when it begins (BEGIN IMMEDIATE),
+so that it never fails half-way for want of it. pysqlite's own transaction control is switched off and
+the BEGIN is given by SQLAlchemy's event, as SQLAlchemy's documentation of the SQLite dialect says.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from threading import Lock
+
+from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from agent.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull, StoreNotWritable
+
+BUSY_TIMEOUT = 5.0
+"""Seconds to wait for another program that holds the file locked."""
+
+_KINDS: dict[int, tuple[type[StoreError], str]] = {
+    sqlite3.SQLITE_BUSY: (StoreBusy, "is locked by another program"),
+    sqlite3.SQLITE_LOCKED: (StoreBusy, "is locked by another program"),
+    sqlite3.SQLITE_FULL: (StoreFull, "has no space left to grow"),
+    sqlite3.SQLITE_READONLY: (StoreNotWritable, "cannot be written"),
+    sqlite3.SQLITE_PERM: (StoreNotWritable, "cannot be written"),
+    sqlite3.SQLITE_CANTOPEN: (StoreNotWritable, "cannot be opened"),
+    sqlite3.SQLITE_CORRUPT: (StoreCorrupt, "is damaged"),
+    sqlite3.SQLITE_NOTADB: (StoreCorrupt, "is not a database"),
+}
+_PRIMARY = 0xFF
+"""SQLite's extended result codes hold the primary one in their lowest byte."""
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """SQLite's errors as StoreError and its kinds."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        code = getattr(cause, "sqlite_errorcode", None)
+        kind, what = _KINDS.get((code or 0) & _PRIMARY, (StoreError, "failed"))
+        raise kind(f"{path} {what}: {cause}") from error
+
+
+def connect(path: Path, mode: str, *pragmas: str) -> sqlite3.Connection:
+    """A connection of `mode` `rw` or `ro` that begins no transaction by itself; it never creates a file."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=BUSY_TIMEOUT,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def create_file(path: Path) -> None:
+    """Make an empty file that only we may read, in a folder that only we may enter. SQLite's side files inherit it.
+
+    A folder that exists keeps its mode: it may be shared with others. Raises StoreNotWritable.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+    except OSError as error:
+        raise StoreNotWritable(f"{path} cannot be written: {error.strerror}") from error
+
+
+class Database:
+    """Connections to one file. Safe to use from any thread; writers wait for each other."""
+
+    def __init__(self, path: Path, *, read_only: bool) -> None:
+        self.path = path
+        self._one_writer = Lock()
+        reading = partial(connect, path, "ro" if read_only else "rw", "query_only=ON")
+        self._readers = _engine(reading, "BEGIN", pool_size=2, max_overflow=-1)
+        self._writer: Engine | None = None
+        if not read_only:
+            writing = partial(connect, path, "rw", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+            self._writer = _engine(writing, "BEGIN IMMEDIATE", pool_size=1, max_overflow=0)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One consistent view of what is committed. Raises StoreError."""
+        with told(self.path), self._readers.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction, durable on leaving, or undone whole if anything raises. Raises StoreError."""
+        if self._writer is None:
+            raise StoreNotWritable(f"{self.path} was opened for reading only")
+        with self._one_writer, told(self.path), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """As `writing`, but rows may refer to what is not there meanwhile: tables are rebuilt one by one.
+
+        Raises StoreCorrupt, and undoes all, if such a row is left at the end.
+        """
+        pragmas = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=OFF")
+        engine = _engine(partial(connect, self.path, "rw", *pragmas), "BEGIN IMMEDIATE", poolclass=NullPool)
+        with told(self.path), engine.begin() as connection:
+            yield connection
+            if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").fetchone():
+                raise StoreCorrupt(f"{self.path}: a row of {broken[0]} refers to a row of {broken[2]} that is missing")
+
+    def close(self) -> None:
+        """The last connection to leave brings the write-ahead log home."""
+        self._readers.dispose()
+        if self._writer is not None:
+            self._writer.dispose()
+
+
+def _engine(creator: partial[sqlite3.Connection], begin: str, **pool: object) -> Engine:
+    engine = create_engine("sqlite+pysqlite://", creator=creator, **({"poolclass": QueuePool} | pool))
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

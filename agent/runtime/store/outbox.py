@@ -1,0 +1,147 @@
+"""Ticket updates that wait to be delivered: at least once, in order, one incident not waiting for another."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Connection, Update, and_, bindparam, func, insert, select, update
+
+from agent.model.commands import UpdateTicket
+from agent.model.incident import Incident, TicketRef
+from agent.runtime.store.codec import dump, load, storable
+from agent.runtime.store.engine import Database
+from agent.runtime.store.schema import INCIDENTS, TICKET_UPDATES
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    update: UpdateTicket
+    attempts: int
+    queued_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxState:
+    waiting: int
+    set_aside: int
+    oldest: float | None
+    last_error: str | None
+
+
+class UpdateState(StrEnum):
+    """SET_ASIDE: delivery was given up; the incident's later updates no longer wait for it."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    SET_ASIDE = "set aside"
+
+
+_COLUMNS = TICKET_UPDATES.c
+_IS_WAITING = _COLUMNS.state == UpdateState.WAITING.value
+_QUEUE = insert(TICKET_UPDATES)
+_FIRST = (
+    select(_COLUMNS.incident, func.min(_COLUMNS.number).label("number"))
+    .where(_IS_WAITING)
+    .group_by(_COLUMNS.incident)
+    .subquery()
+)
+_DUE = (
+    select(_COLUMNS.key, _COLUMNS.payload, _COLUMNS.attempts, _COLUMNS.queued_at)
+    .join(_FIRST, and_(_COLUMNS.incident == _FIRST.c.incident, _COLUMNS.number == _FIRST.c.number))
+    .where(_COLUMNS.not_before <= bindparam("now"))
+    .order_by(_COLUMNS.queued_at, _COLUMNS.key)
+    .limit(bindparam("limit"))
+)
+_DELIVERED = (
+    update(TICKET_UPDATES)
+    .where(_COLUMNS.key == bindparam("update"))
+    .values(state=UpdateState.DELIVERED.value, delivered_at=bindparam("at"), attempts=_COLUMNS.attempts + 1)
+)
+_POSTPONED = (
+    update(TICKET_UPDATES)
+    .where(_COLUMNS.key == bindparam("update"), _IS_WAITING)
+    .values(not_before=bindparam("until"), last_error=bindparam("error"), attempts=_COLUMNS.attempts + 1)
+)
+_SET_ASIDE = (
+    update(TICKET_UPDATES)
+    .where(_COLUMNS.key == bindparam("update"), _IS_WAITING)
+    .values(state=UpdateState.SET_ASIDE.value, last_error=bindparam("error"), attempts=_COLUMNS.attempts + 1)
+)
+_COUNTS = (
+    select(_COLUMNS.state, func.count().label("number"), func.min(_COLUMNS.queued_at).label("oldest"))
+    .where(_COLUMNS.state != UpdateState.DELIVERED.value)
+    .group_by(_COLUMNS.state)
+)
+
+_LAST_ERROR = (
+    select(_COLUMNS.last_error)
+    .where(_IS_WAITING, _COLUMNS.last_error.is_not(None))
+    .order_by(_COLUMNS.not_before.desc())
+    .limit(1)
+)
+
+
+def row(command: UpdateTicket, at: float) -> dict[str, object]:
+    return {
+        "key": command.key,
+        "incident": command.incident,
+        "number": command.number,
+        "payload": dump(command),
+        "state": UpdateState.WAITING.value,
+        "attempts": 0,
+        "not_before": 0.0,
+        "queued_at": at,
+    }
+
+
+def queue(connection: Connection, rows: Sequence[dict[str, object]]) -> None:
+    if rows:
+        connection.execute(_QUEUE, rows)
+
+
+class StoredOutbox:
+    """The outbox in the record's database; every method is a transaction of its own. All raise StoreError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def due(self, now: float, limit: int) -> Sequence[Queued]:
+        """The first waiting update of each incident, unless it was postponed beyond `now`; longest queued first."""
+        with self._database.reading() as connection:
+            return [
+                Queued(load(UpdateTicket, found.payload, f"ticket update {found.key}"), found.attempts, found.queued_at)
+                for found in connection.execute(_DUE, {"now": now, "limit": limit})
+            ]
+
+    def delivered(self, key: str, at: float) -> None:
+        """The ticket system has it. Also after it was set aside: someone delivered it all the same."""
+        self._change(_DELIVERED, {"update": key, "at": at})
+
+    def postponed(self, key: str, not_before: float, error: str) -> None:
+        """An attempt failed; the next one not before then."""
+        self._change(_POSTPONED, {"update": key, "until": not_before, "error": storable(error)})
+
+    def set_aside(self, key: str, at: float, error: str) -> None:
+        """Delivery is given up, so that the incident's later updates get their turn."""
+        self._change(_SET_ASIDE, {"update": key, "error": storable(error)})
+
+    def ticket_of(self, incident: str) -> TicketRef | None:
+        with self._database.reading() as connection:
+            body = connection.scalar(select(INCIDENTS.c.body).where(INCIDENTS.c.id == incident))
+        return None if body is None else load(Incident, body, f"incident {incident}").ticket
+
+    def waiting(self) -> OutboxState:
+        with self._database.reading() as connection:
+            counts = {found.state: found for found in connection.execute(_COUNTS)}
+            error = connection.scalar(_LAST_ERROR)
+        waiting, aside = counts.get(UpdateState.WAITING), counts.get(UpdateState.SET_ASIDE)
+        return OutboxState(
+            waiting=waiting.number if waiting else 0,
+            set_aside=aside.number if aside else 0,
+            oldest=waiting.oldest if waiting else None,
+            last_error=error,
+        )
+
+    def _change(self, statement: Update, values: dict[str, object]) -> None:
+        with self._database.writing() as connection:
+            connection.execute(statement, values)

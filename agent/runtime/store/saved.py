@@ -1,0 +1,85 @@
+"""What an agent that starts must know of what it left."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, or_, select
+
+from agent.model.decision import GlobalFreeze
+from agent.model.execution import Execution, Treatment
+from agent.model.health import Health, Key
+from agent.model.incident import Incident
+from agent.runtime.store.batch import FREEZE
+from agent.runtime.store.codec import load
+from agent.runtime.store.schema import COUNTERS, EXECUTIONS, HEALTH, INCIDENTS, RUNBOOKS, SETTINGS, TREATMENTS
+
+AGENT_ID = "agent_id"
+"""Name of the agent's identity among the settings."""
+
+EXECUTIONS_KEPT = 48 * 3600.0
+"""Seconds an ended execution is still of interest to a starting agent."""
+
+TREATMENTS_KEPT = 8 * 86400.0
+"""Seconds; longer than any rate limit's period."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """`incidents`: those not closed. `runbooks`: digest to text of every runbook these and the executions refer to.
+
+    `executions`: those running, and those that ended within 48 hours. `treatments`: of the last 8 days,
+    oldest first. `agent_id`: 32 hexadecimal digits, drawn once for this record.
+    """
+
+    agent_id: str
+    incidents: Mapping[str, Incident]
+    executions: Mapping[str, Execution]
+    health: Mapping[Key, Health]
+    treatments: tuple[Treatment, ...]
+    freeze: GlobalFreeze | None
+    counters: Mapping[str, int]
+    runbooks: Mapping[str, str]
+
+
+def saved(connection: Connection, at: float) -> Saved:
+    """As of `at`, seconds since the epoch. Raises StoreCorrupt when a row cannot be read."""
+    settings = {found.name: found.value for found in connection.execute(select(SETTINGS))}
+    open_incidents = select(INCIDENTS.c.body, INCIDENTS.c.id).where(INCIDENTS.c.closed_at.is_(None))
+    recent_executions = select(EXECUTIONS.c.body, EXECUTIONS.c.id).where(
+        or_(EXECUTIONS.c.ended_at.is_(None), EXECUTIONS.c.ended_at >= at - EXECUTIONS_KEPT)
+    )
+    recent_treatments = select(TREATMENTS.c.body, TREATMENTS.c.execution).where(TREATMENTS.c.at >= at - TREATMENTS_KEPT)
+    incidents = [
+        load(Incident, body, f"incident {id}")
+        for body, id in connection.execute(open_incidents.order_by(INCIDENTS.c.number))
+    ]
+    executions = [
+        load(Execution, body, f"execution {id}")
+        for body, id in connection.execute(recent_executions.order_by(EXECUTIONS.c.started_at, EXECUTIONS.c.id))
+    ]
+    treatments = [
+        load(Treatment, body, f"treatment of {execution}")
+        for body, execution in connection.execute(recent_treatments.order_by(TREATMENTS.c.at))
+    ]
+    health = [
+        load(Health, found.body, f"health of {found.check_name} on {found.subject}")
+        for found in connection.execute(select(HEALTH))
+    ]
+    freeze = settings.get(FREEZE)
+    return Saved(
+        agent_id=settings[AGENT_ID],
+        incidents={incident.id: incident for incident in incidents},
+        executions={execution.id: execution for execution in executions},
+        health={one.key: one for one in health},
+        treatments=tuple(treatments),
+        freeze=None if freeze is None else load(GlobalFreeze, freeze, "the freeze"),
+        counters={found.name: found.value for found in connection.execute(select(COUNTERS))},
+        runbooks=_runbooks(connection, incidents, executions),
+    )
+
+
+def _runbooks(connection: Connection, incidents: Iterable[Incident], executions: Iterable[Execution]) -> dict[str, str]:
+    digests = {rung.digest for incident in incidents for _check, rungs in incident.ladders for rung in rungs}
+    digests |= {execution.digest for execution in executions}
+    query = select(RUNBOOKS.c.digest, RUNBOOKS.c.text).where(RUNBOOKS.c.digest.in_(sorted(digests)))
+    return {found.digest: found.text for found in connection.execute(query)}
