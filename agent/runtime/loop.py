@@ -1,0 +1,180 @@
+"""The deciding loop: one thread that owns the state. Event in, decide, commit, perform."""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.core.engine import decide
+from agent.core.state import State
+from agent.errors import ParamedicError
+from agent.model.commands import Command
+from agent.model.decision import Decision, Reply
+from agent.model.events import Event, TimePassed
+from agent.model.timeline import Entry, EntryKind
+
+log = logging.getLogger("paramedic.loop")
+
+_BATCH = 512
+"""Events decided in one transaction at the most: one commit for many is free speed."""
+_IDLE_BEAT = 5.0
+_COMMIT_RETRY = 1.0
+
+
+class Record(Protocol):
+    """Where decisions are committed, durably and all or nothing."""
+
+    def commit(self, decisions: Sequence[Decision], at: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """An event whose sender waits for the reply, or work to be done in the deciding thread."""
+
+    event: Event | Callable[[State], None]
+    answer: Future[Reply | None]
+
+
+class Loop:
+    """Owns `state`: nobody else changes it. Other threads may read single values of it for display."""
+
+    def __init__(
+        self,
+        state: State,
+        record: Record,
+        now: Callable[[], float],
+        perform: Callable[[Sequence[Command]], None],
+        *,
+        alive: Callable[[], None] = lambda: None,
+        beat: float = _IDLE_BEAT,
+    ) -> None:
+        """`perform` is called after the commit, in the deciding thread, and must not block. `beat` in seconds:
+        `alive` is called at least so often while the loop is well.
+        """
+        self.state = state
+        self.commit_error: str | None = None
+        self._record = record
+        self._now = now
+        self._perform = perform
+        self._alive = alive
+        self._beat = beat
+        self._events: queue.SimpleQueue[Event | _Question | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="decide", daemon=True)
+
+    @property
+    def waiting(self) -> int:
+        """Events not decided yet."""
+        return self._events.qsize()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, within: float) -> bool:
+        """Decide what is queued, then end. False if it did not end `within` seconds."""
+        self._stopping.set()
+        self._events.put(None)
+        if self._thread.is_alive():
+            self._thread.join(within)
+        return not self._thread.is_alive()
+
+    def post(self, event: Event) -> None:
+        """Hand in an event; from any thread."""
+        self._events.put(event)
+
+    def ask(self, event: Event) -> "Future[Reply | None]":
+        """Hand in an event and get the reply once the decision is committed."""
+        question = _Question(event, Future())
+        self._events.put(question)
+        return question.answer
+
+    def call(self, change: Callable[[State], None]) -> "Future[Reply | None]":
+        """Run a change of the state that is not a decision (new settings) in the deciding thread."""
+        question = _Question(change, Future())
+        self._events.put(question)
+        return question.answer
+
+    def _run(self) -> None:
+        while True:
+            batch = self._take()
+            self._decide(batch)
+            self._alive()
+            if self._stopping.is_set() and self._events.empty():
+                return
+
+    def _take(self) -> list[Event | _Question]:
+        due = self.state.next_due()
+        wait = self._beat if due is None else min(self._beat, max(0.0, due - self._now()))
+        batch: list[Event | _Question] = []
+        try:
+            first = self._events.get(timeout=wait) if wait > 0 else self._events.get_nowait()
+            while True:
+                if first is not None:
+                    batch.append(first)
+                if len(batch) >= _BATCH:
+                    break
+                first = self._events.get_nowait()
+        except queue.Empty:
+            pass
+        due = self.state.next_due()
+        now = self._now()
+        if due is not None and due <= now:
+            batch.append(TimePassed(now))
+        return batch
+
+    def _decide(self, batch: Sequence[Event | _Question]) -> None:
+        decisions: list[Decision] = []
+        answers: list[tuple[Future[Reply | None], Reply | None]] = []
+        for item in batch:
+            event = item.event if isinstance(item, _Question) else item
+            if callable(event):
+                event(self.state)
+                decision = Decision()
+            else:
+                decision = self._one(event)
+            decisions.append(decision)
+            if isinstance(item, _Question):
+                answers.append((item.answer, decision.reply))
+        if any(decision.is_durable for decision in decisions):
+            self._commit(decisions)
+        commands = [command for decision in decisions for command in decision.commands]
+        if commands:
+            self._perform(commands)
+        for answer, reply in answers:
+            answer.set_result(reply)
+
+    def _one(self, event: Event) -> Decision:
+        try:
+            decision = decide(self.state, event)
+        except Exception as error:
+            log.exception("an event could not be decided and is set aside: %s", type(event).__name__)
+            text = f"defect: {type(event).__name__} could not be decided and is set aside: {error!r}"
+            decision = Decision(
+                entries=(Entry(event.at, "agent", EntryKind.AGENT, text),),
+                reply=Reply(False, "the agent could not decide this; its journal says why"),
+            )
+        self.state.apply(decision)
+        return decision
+
+    def _commit(self, decisions: Sequence[Decision]) -> None:
+        """Commit, however long it takes: what is not on the record is not done."""
+        while True:
+            try:
+                self._record.commit(decisions, self._now())
+            except ParamedicError as error:
+                if self.commit_error is None:
+                    log.critical("decisions cannot be committed, nothing is done until they can: %s", error)
+                self.commit_error = str(error)
+                if self._stopping.is_set():
+                    raise
+                self._alive()
+                time.sleep(_COMMIT_RETRY)
+            else:
+                if self.commit_error is not None:
+                    log.warning("decisions can be committed again")
+                self.commit_error = None
+                return

@@ -1,0 +1,45 @@
+"""Telling systemd how we are: the datagram protocol of sd_notify(3). Without systemd every call does nothing."""
+
+import os
+import socket
+
+
+class ServiceManager:
+    """Says READY, STATUS, WATCHDOG … to the socket named by $NOTIFY_SOCKET."""
+
+    def __init__(self, environment: dict[str, str] | None = None) -> None:
+        environment = dict(os.environ) if environment is None else environment
+        self._address = environment.get("NOTIFY_SOCKET", "")
+        if self._address.startswith("@"):
+            self._address = "\0" + self._address[1:]
+        watchdog = environment.get("WATCHDOG_USEC", "")
+        ours = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        self.watchdog: float | None = int(watchdog) / 1e6 if watchdog.isdigit() and ours else None
+        """Seconds within which WATCHDOG must be said again; None when nobody waits for it."""
+
+    def ready(self, status: str) -> None:
+        self._say(f"READY=1\nSTATUS={status}")
+
+    def status(self, status: str) -> None:
+        self._say(f"STATUS={status}")
+
+    def alive(self) -> None:
+        """Only the deciding loop may say this: a loop that hangs must be restarted."""
+        if self.watchdog is not None:
+            self._say("WATCHDOG=1")
+
+    def reloading(self, monotonic_usec: int) -> None:
+        self._say(f"RELOADING=1\nMONOTONIC_USEC={monotonic_usec}")
+
+    def stopping(self, status: str) -> None:
+        self._say(f"STOPPING=1\nSTATUS={status}")
+
+    def _say(self, message: str) -> None:
+        if not self._address:
+            return
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+                channel.connect(self._address)
+                channel.sendall(message.replace("\r", " ").encode())
+        except OSError:
+            pass  # systemd going away must not take us along
