@@ -1,0 +1,98 @@
+"""The agent's own settings: where it keeps things and how much it does at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from agent.config.source import Folder
+from agent.config.validation import validate
+from agent.model.authored import Authored
+from agent.model.quantities import Duration, Size
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class AuthoredAgent(Authored):
+    """Everything in `agent:`. Paths are relative to the configuration folder. Durations in seconds, sizes in bytes."""
+
+    state_dir: str | None = Field(
+        None, description="Folder for the record; default: the state directory systemd gives, else ./var."
+    )
+    socket: str | None = Field(
+        None, description="Control socket; default: in the runtime directory systemd gives, else in state_dir."
+    )
+    runbooks: tuple[str, ...] = Field(
+        (), description="Folders with runbooks; default: runbooks in the configuration folder, else beside it."
+    )
+    workers: int = Field(20, ge=1, le=1000, description="Checks asked at the same time.")
+    step_workers: int = Field(50, ge=1, le=1000, description="Runbook steps carried out at the same time.")
+    log_level: LogLevel = "info"
+    output_limit: Size = Field(65536, description="How much of a command's output is kept.")
+    stop_within: Duration = Field(30.0, description="How long a clean stop waits for steps under way.")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """As authored, with every path absolute. `output_limit` in bytes, `stop_within` in seconds."""
+
+    state_dir: Path
+    socket: Path
+    runbooks: tuple[Path, ...]
+    workers: int = 20
+    step_workers: int = 50
+    log_level: LogLevel = "info"
+    output_limit: int = 65536
+    stop_within: float = 30.0
+
+
+def read_agent(source: Folder, folder: Path, environ: Mapping[str, str]) -> AgentSettings:
+    """Defaults stand in for what is wrong, so that everything else can be looked at as well."""
+    authored, findings = validate(AuthoredAgent, source.section("agent"), ("agent",), source.reach)
+    source.report_all(findings)
+    authored = authored or AuthoredAgent()
+    state_dir = _state_dir(authored.state_dir, folder, environ)
+    return AgentSettings(
+        state_dir=state_dir,
+        socket=_socket(authored.socket, folder, state_dir, environ),
+        runbooks=_runbook_folders(source, authored.runbooks, folder),
+        workers=authored.workers,
+        step_workers=authored.step_workers,
+        log_level=authored.log_level,
+        output_limit=authored.output_limit,
+        stop_within=authored.stop_within,
+    )
+
+
+def absolute(written: str, folder: Path) -> Path:
+    """A path as written in the configuration: `~` is the agent's user's home, else relative to the folder."""
+    return Path(*(folder / Path(written).expanduser()).parts)
+
+
+def _state_dir(written: str | None, folder: Path, environ: Mapping[str, str]) -> Path:
+    if written:
+        return absolute(written, folder)
+    # systemd.exec(5): several directories are separated by colons; ours is the first.
+    given = environ.get("STATE_DIRECTORY", "").split(":")[0]
+    return Path(given) if given else Path("var").absolute()
+
+
+def _socket(written: str | None, folder: Path, state_dir: Path, environ: Mapping[str, str]) -> Path:
+    if written:
+        return absolute(written, folder)
+    given = environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    return (Path(given) if given else state_dir) / "control.sock"
+
+
+def _runbook_folders(source: Folder, written: tuple[str, ...], folder: Path) -> tuple[Path, ...]:
+    if not written:
+        usual = (folder / "runbooks", folder.parent / "runbooks")
+        return tuple(place for place in usual if place.is_dir())[:1]
+    places = tuple(absolute(each, folder) for each in written)
+    for index, place in enumerate(places):
+        if not place.is_dir():
+            what = f"{place} is not a folder"
+            source.report(("agent", "runbooks", index), what, "write a path relative to the configuration folder")
+    return places

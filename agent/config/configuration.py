@@ -1,0 +1,37 @@
+"""A whole configuration, as the daemon uses it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.config.agent_settings import AgentSettings
+from agent.config.secret import SecretRef
+from agent.model.inventory import Host, Login
+from agent.model.settings import Settings
+from agent.plugin.api import CheckType, TicketSystem
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One check at one target host, its templates filled in."""
+
+    check: str
+    host: Host
+    check_type: CheckType
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything that was read, cross-checked. `logins`: by name of each host that is reached over SSH.
+
+    `folder`: where it was read from. `runbook_files`: by runbook name, the file its text stands in.
+    """
+
+    folder: Path
+    agent: AgentSettings
+    settings: Settings
+    probes: tuple[Probe, ...] = ()
+    logins: Mapping[str, Login] = field(default_factory=dict)
+    tickets: TicketSystem | None = None
+    secrets: Mapping[str, SecretRef] = field(default_factory=dict)
+    runbook_files: Mapping[str, Path] = field(default_factory=dict)

@@ -1,0 +1,103 @@
+"""The runbook library: every runbook in the runbook folders, and what it refers to."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+
+from agent.config.names import refer, refer_to_hosts
+from agent.config.problem import Path, Problem, say_known
+from agent.config.runbook import read_runbook
+from agent.config.source import Folder, RunbookFile, read_text
+from agent.config.yaml import read_document, unreadable
+from agent.model.check import CheckRules
+from agent.model.runbook import Runbook
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A runbook and where it was written."""
+
+    file: FilePath
+    source: RunbookFile
+    runbook: Runbook
+
+
+class Library:
+    """Runbooks by name. `names` holds also those that are written but not sound."""
+
+    def __init__(self, folders: Iterable[FilePath]) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.names: set[str] = set()
+        self.is_whole = True
+        self._sources: list[RunbookFile] = []
+        self._homes: dict[str, str] = {}
+        for folder in folders:
+            for file in self._files(folder):
+                self._read(file)
+
+    @property
+    def problems(self) -> list[Problem]:
+        return [problem for source in self._sources for problem in source.problems]
+
+    def check_references(self, config: Folder) -> None:
+        """Everything that a runbook names must exist in the configuration."""
+        for entry in self.entries.values():
+            runbook, source = entry.runbook, entry.source
+            if runbook.hosts.startswith(("host:", "group:")):
+                refer_to_hosts(config, ("hosts",), runbook.hosts, source)
+            for index, name in enumerate(runbook.verify.checks):
+                refer(config, ("verify", "check", index), "checks", name, source)
+            for path, section, name in source.references:
+                refer(config, path, section, name, source)
+
+    def check_ladder(self, config: Folder, check: CheckRules) -> None:
+        """A ladder's runbooks must exist and need no value that nobody gives."""
+        for index, name in enumerate(check.ladder):
+            path = ("checks", check.name, "ladder", index)
+            if name not in self.names:
+                if self.is_whole:
+                    hint = say_known(name, self.names, "no runbook was found in the runbook folders")
+                    config.report(path, f"there is no runbook '{name}'", hint)
+            elif name in self.entries:
+                self._check_values(config, path, self.entries[name])
+
+    def _check_values(self, config: Folder, path: Path, entry: Entry) -> None:
+        missing = [name for name, variable in entry.runbook.vars.items() if variable.default is None]
+        if missing:
+            what = (
+                f"runbook '{entry.runbook.name}' needs a value for {' and '.join(missing)}, which a ladder cannot give"
+            )
+            config.report(path, what, f"give it a default in a runbook of your own, made from {entry.file.name}")
+
+    def _files(self, folder: FilePath) -> list[FilePath]:
+        try:
+            found = sorted(folder.iterdir())
+        except OSError as error:
+            self._sources.append(RunbookFile(unreadable(str(folder), f"cannot be read as a folder: {error.strerror}")))
+            self.is_whole = False
+            return []
+        return [
+            file for file in found if file.suffix in (".yaml", ".yml") and file.is_file() and ".test." not in file.name
+        ]
+
+    def _read(self, file: FilePath) -> None:
+        text, problem = read_text(file)
+        document = read_document(text, str(file)) if problem is None else unreadable(str(file), *problem)
+        source = RunbookFile(document)
+        self._sources.append(source)
+        if not document.readable:
+            self.is_whole = False
+            return
+        runbook = read_runbook(source, text)
+        written = document.data.get("runbook") if isinstance(document.data, dict) else None
+        if not isinstance(written, str):
+            self.is_whole = False  # any name may be meant
+            return
+        first = self._homes.get(written)
+        if first is not None:
+            source.report(("runbook",), f"'{written}' is defined a second time, first in {first}", "keep one of them")
+            return
+        self.names.add(written)
+        self._homes[written] = f"{file}:{document.locate(('runbook',))[1].line}"
+        if runbook is not None:
+            self.entries[written] = Entry(file, source, runbook)

@@ -1,0 +1,58 @@
+"""Secrets are named in the configuration and kept elsewhere."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+from agent.config.problem import nearest
+from agent.config.source import Folder
+
+Place = Literal["env", "file", "credential"]
+_PLACES = ("env", "file", "credential")
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """Where a secret's value is found: an environment variable, a file (absolute path) or a systemd credential."""
+
+    place: Place
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.place} {self.name}"
+
+
+def read_secrets(source: Folder, folder: Path) -> Mapping[str, SecretRef]:
+    """References by name. What is written is never repeated in a problem: it may be the secret itself."""
+    found: dict[str, SecretRef] = {}
+    for name, authored in source.section("secrets").items():
+        ref = _reference(source, folder, name, authored)
+        if ref is not None:
+            found[name] = ref
+    return found
+
+
+def _reference(source: Folder, folder: Path, name: str, authored: object) -> SecretRef | None:
+    path = ("secrets", name)
+    variable = name.upper().replace("-", "_").replace(".", "_")
+    hint = f"write {{env: {variable}}}, {{file: secrets/{name}}} or {{credential: {name}}}"
+    if not isinstance(authored, dict):
+        source.report(path, "a secret's value never stands in the configuration", f"{hint} and put the value there")
+        return None
+    unknown = [key for key in authored if key not in _PLACES]
+    for key in unknown:
+        meant = nearest(key, _PLACES)
+        source.report((*path, key), f"there is no key '{key}' here", f"did you mean '{meant}'?" if meant else hint)
+    if unknown:
+        return None
+    if len(authored) != 1:
+        source.report(path, "expected exactly one place where the value is found", hint)
+        return None
+    ((place, where),) = authored.items()
+    if not isinstance(where, str) or not where:
+        source.report((*path, place), "expected the name of the place as text", hint)
+        return None
+    if place == "file":
+        where = str(folder / Path(where).expanduser())
+    return SecretRef(cast(Place, place), where)

@@ -1,0 +1,149 @@
+"""Validating what people wrote against a model, and saying what is wrong in plain words."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from agent.config.problem import Path, nearest
+from agent.config.shape import Finding, Findings, keys, shaped
+from agent.model.authored import Name
+
+M = TypeVar("M", bound=BaseModel)
+Reach = Callable[[Path], Path]
+"""Maps a path to the part of it that was really written, leaving out segments that are in no file."""
+
+NAME_PATTERN: str = Name.__metadata__[0].pattern  # type: ignore[attr-defined]
+NAME_HINT = "use letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 64"
+MAPPING = "a mapping ('key: value' lines)"
+
+_EXPECTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": MAPPING,
+    "mapping_type": MAPPING,
+    "model_type": MAPPING,
+    "model_attributes_type": MAPPING,
+}
+_BOUNDS = {
+    "greater_than_equal": ("at least", "ge"),
+    "greater_than": ("more than", "gt"),
+    "less_than_equal": ("at most", "le"),
+    "less_than": ("less than", "lt"),
+}
+
+
+def validate(
+    model: type[M], data: object, at: Path, reach: Reach, filled_in: dict[str, object] | None = None
+) -> tuple[M | None, Findings]:
+    """The model and every problem. `filled_in`: fields that people do not write, such as `name`.
+
+    Where something is wrong, the model is made of what is right, so that the rest can be looked at as well;
+    None when that does not suffice. It is only good for finding more problems.
+    """
+    if data is None:
+        data = {}
+    if not isinstance(data, dict):
+        return None, [Finding(at, f"expected {MAPPING}, got {show(data)}")]
+    filled_in = filled_in or {}
+    findings: Findings = []
+    fields = shaped(model, data, at, findings, filled_in.keys()) | filled_in
+    try:
+        return model.model_validate(fields), findings
+    except ValidationError as error:
+        findings += explain(model, error, at, reach)
+        wrong = {details["loc"][0] for details in error.errors(include_url=False) if details["loc"]}
+    try:
+        return model.model_validate({key: value for key, value in fields.items() if key not in wrong}), findings
+    except ValidationError:
+        return None, findings
+
+
+def explain(model: type[BaseModel], error: ValidationError, at: Path, reach: Reach) -> Findings:
+    """One finding for each place: what several branches of a union say of one value is said once."""
+    places: dict[Path, list[ErrorDetails]] = {}
+    for details in error.errors(include_url=False):
+        places.setdefault(reach((*at, *details["loc"])), []).append(details)
+    findings: Findings = []
+    for path, group in places.items():
+        is_branch = all(details["type"] in _EXPECTED for details in group)
+        if is_branch and any(len(other) > len(path) and other[: len(path)] == path for other in places):
+            continue  # another branch of the union took the value and says more
+        findings += (Finding(path, what, hint) for what, hint in _say(model, group))
+    return findings
+
+
+def _say(model: type[BaseModel], group: list[ErrorDetails]) -> Iterable[tuple[str, str]]:
+    precise = [details for details in group if details["type"] not in _EXPECTED]
+    if precise:
+        return dict.fromkeys(_say_one(model, details) for details in precise)
+    got = group[0]["input"]
+    expected = list(dict.fromkeys(_EXPECTED[details["type"]] for details in group))
+    if "a number" in expected and "a whole number" in expected:
+        expected.remove("a whole number")
+    hint = "put it in quotes" if expected == ["text"] and isinstance(got, int | float) else ""
+    return [(f"expected {_or(expected)}, got {show(got)}", hint)]
+
+
+def _say_one(model: type[BaseModel], details: ErrorDetails) -> tuple[str, str]:
+    kind, got, context = details["type"], details["input"], details.get("ctx", {})
+    if kind == "missing":
+        return _say_missing(model, details)
+    if kind in ("literal_error", "enum"):
+        return _say_choice(got, context["expected"])
+    if kind in ("value_error", "assertion_error"):
+        return str(context["error"]), ""
+    if kind in _BOUNDS:
+        words, bound = _BOUNDS[kind]
+        return f"must be {words} {context[bound]:g}, got {got}", ""
+    if kind == "string_pattern_mismatch" and context["pattern"] == NAME_PATTERN:
+        return f"{show(got)} is not a name", NAME_HINT
+    if kind in ("string_too_short", "too_short"):
+        return "must not be empty", ""
+    said = details["msg"].replace("Input should be", "must be").replace("Value error, ", "")
+    return f"{show(got)}: {said[:1].lower()}{said[1:]}", ""
+
+
+def _say_missing(model: type[BaseModel], details: ErrorDetails) -> tuple[str, str]:
+    key = str(details["loc"][-1])
+    field = keys(model).get(key) if len(details["loc"]) == 1 else None
+    meaning = (field.description or "") if field else ""
+    return f"'{key}' is missing", f"write {key}: …" + (f" ({meaning.rstrip('.')})" if meaning else "")
+
+
+def _say_choice(got: object, expected: str) -> tuple[str, str]:
+    choices = [word.strip().strip("'") for word in expected.replace(" or ", ", ").split(",")]
+    meant = nearest(got, choices) if isinstance(got, str) else None
+    return f"expected {_or(choices)}, got {show(got)}", f"did you mean '{meant}'?" if meant else ""
+
+
+def _or(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def show(value: Any) -> str:
+    """A value as its author would recognise it, in a few words."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return f"the number {value}"
+        case str():
+            return f"'{value}'" if len(value) <= 60 else f"'{value[:59]}…'"
+        case list() | tuple():
+            return "a list"
+        case dict():
+            return "a mapping"
+        case _:
+            return f"'{str(value)[:60]}'"
