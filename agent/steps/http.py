@@ -1,0 +1,150 @@
+"""`http`: one request to a web service, from the machine the agent runs on."""
+
+import errno
+import re
+import ssl
+import time
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+import requests
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, field_validator
+
+from agent.errors import CannotAsk, UnknownSecret
+from agent.model.authored import Authored
+from agent.model.execution import StepOutcome, StepStatus
+from agent.model.inventory import Host
+from agent.model.runbook import Action, Demand, Perform
+from agent.model.text import one_line
+from agent.plugin.api import StepPorts
+from agent.plugin.endings import PERHAPS
+from agent.plugin.http import HttpAccess, http_url
+from agent.plugin.network import say_failure, say_silence
+
+BODY_LIMIT = 65536
+"""Bytes of the answer that are kept."""
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing on the server (RFC 9110, 9.2.1)."""
+
+_NOBODY_THERE = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH})
+
+
+def _statuses(value: object) -> tuple[str, ...]:
+    """`200`, `2xx` or a list of such. Raises ValueError."""
+    written = value if isinstance(value, list | tuple) else (value,)
+    for each in written:
+        if isinstance(each, bool) or not re.fullmatch(r"[1-5](xx|\d\d)", str(each)):
+            raise ValueError(f"{each!r} is not a status: write 200, 2xx or a list such as [200, 404]")
+    return tuple(str(each) for each in written)
+
+
+class ExpectedAnswer(Authored):
+    """What the answer of a successful request looks like."""
+
+    status: Annotated[tuple[str, ...], BeforeValidator(_statuses)] = Field(
+        ("2xx",), description="Status, class of statuses (2xx), or a list of them."
+    )
+    body: str | None = Field(None, description="Regular expression to be found in the body.")
+
+    @field_validator("body")
+    @classmethod
+    def _is_expression(cls, body: str | None) -> str | None:
+        try:
+            re.compile(body or "")
+        except re.error as error:
+            raise ValueError(f"{body!r} is not a regular expression: {error}") from None
+        return body
+
+
+class HttpStep(HttpAccess, Action):
+    """Send one request. Redirects are not followed; the result's `status` is the HTTP status."""
+
+    kind = "http"
+    primary = "url"
+
+    url: Annotated[str, AfterValidator(http_url)] = Field(
+        description="Address; put what is not an address through `| urlencode`."
+    )
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = Field(
+        "GET", description="HTTP method."
+    )
+    headers: dict[str, str] = Field({}, description="Headers to send.")
+    body: str | dict[str, JsonValue] | list[JsonValue] | None = Field(
+        None, description="Text to send as it is, or a mapping or list to send as JSON."
+    )
+    expect: ExpectedAnswer = Field(ExpectedAnswer(), description="What counts as success.")
+
+    def demand(self) -> Demand:
+        return Perform()
+
+    def perform(self, host: Host, ports: StepPorts, *, timeout: float, sudo: bool) -> StepOutcome:
+        """A request without a whole answer may have had an effect, unless its method changes nothing."""
+        began = time.monotonic()
+        try:
+            with self.session(ports, timeout, BODY_LIMIT) as session:
+                response = session.request(
+                    self.method,
+                    self.url,
+                    headers=self.headers,
+                    data=self.body.encode() if isinstance(self.body, str) else None,
+                    json=None if isinstance(self.body, str) else self.body,
+                    allow_redirects=False,
+                )
+        except UnknownSecret as error:
+            return StepOutcome(StepStatus.FAILED, message=str(error))
+        except CannotAsk as error:
+            return StepOutcome(StepStatus.UNREACHABLE, message=str(error), seconds=time.monotonic() - began)
+        except (requests.RequestException, OSError) as error:
+            return self._without_answer(error, timeout, time.monotonic() - began)
+        return self._judge(response, time.monotonic() - began)
+
+    def _judge(self, response: requests.Response, seconds: float) -> StepOutcome:
+        text = _text(response)
+        wrong = "; ".join(self._wrong(str(response.status_code), text))
+        return StepOutcome(
+            StepStatus.FAILED if wrong else StepStatus.OK,
+            exit=response.status_code,
+            stdout=text,
+            message=one_line(wrong) or f"status {response.status_code}",
+            seconds=seconds,
+        )
+
+    def _wrong(self, status: str, text: str) -> Iterator[str]:
+        expected = self.expect.status
+        if not any(status == each or (each[1:] == "xx" and status[0] == each[0]) for each in expected):
+            yield f"expected status {' or '.join(expected)}, got {status}"
+        if self.expect.body and not re.search(self.expect.body, text):
+            yield f"body: expected {self.expect.body!r}, got {text[:200]!r}"
+
+    def _without_answer(self, error: Exception, timeout: float, seconds: float) -> StepOutcome:
+        late = isinstance(error, requests.Timeout)
+        said = say_silence(timeout) if late else say_failure(error)
+        if _was_not_sent(error):
+            return StepOutcome(StepStatus.UNREACHABLE, message=said, seconds=seconds)
+        changes_nothing = self.method in _SAFE
+        message = said if changes_nothing else f"{said}; {PERHAPS}"
+        if late:
+            return StepOutcome(StepStatus.TIMED_OUT, message=message, seconds=seconds)
+        status = StepStatus.FAILED if changes_nothing else StepStatus.UNKNOWN
+        return StepOutcome(status, message=message, seconds=seconds)
+
+
+def _text(response: requests.Response) -> str:
+    """The body in the encoding the server names, UTF-8 when that does not exist."""
+    try:
+        return response.content.decode(response.encoding or "utf-8", "replace")
+    except LookupError:
+        return response.content.decode("utf-8", "replace")
+
+
+def _was_not_sent(error: BaseException) -> bool:
+    """Whether it surely broke before the request was on its way: nobody listens, or no certificate was agreed on."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError | requests.exceptions.InvalidURL):
+            return True
+        if isinstance(cause, OSError) and cause.errno in _NOBODY_THERE:
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
