@@ -118,7 +118,8 @@ class StoreBusy(StoreError):
 class TicketError(ParamedicError):
     """The ticket system did not take what we sent.
 
-    `retry_after`: seconds the ticket system asked us to wait, where it did (HTTP Retry-After).
+    `retry_after`: seconds to wait at least, because the ticket system asked for it (HTTP Retry-After) or
+    because only a person can help.
     """
 
     def __init__(
@@ -133,3 +134,10 @@ class TicketError(ParamedicError):
         self.retryable = retryable
         self.effect = effect
         self.retry_after = retry_after
+
+
+class TicketSystemUnavailable(TicketError):
+    """No ticket gets through at present: no connection, no answer, too busy, or our login is refused."""
+
+    def __init__(self, text: str, *, effect: Effect = Effect.NONE, retry_after: float | None = None) -> None:
+        super().__init__(text, retryable=True, effect=effect, retry_after=retry_after)

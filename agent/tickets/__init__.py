@@ -1,0 +1,1 @@
+"""Ticket systems: plugins that keep an incident's copy in someone else's system."""
