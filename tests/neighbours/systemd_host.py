@@ -91,12 +91,17 @@ class SystemdHost:
             console = (self.folder / "console.log").read_text(errors="replace")
             raise AssertionError(f"{late}\nIts console:\n{console[-3000:]}") from None
 
-    def run(self, command: str, *, check: bool = True, within: float = 60) -> subprocess.CompletedProcess[str]:
-        """A shell command as root inside the host, past its network. AssertionError if it fails."""
+    def run(
+        self, command: str, *, given: str = "", check: bool = True, within: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        """A shell command as root inside the host, past its network, with `given` as its input.
+
+        AssertionError if it fails and `check` is set.
+        """
         leader = until(self._leader, within=30, what=f"{self.name} is running")
         done = subprocess.run(
             ["nsenter", "--target", str(leader.pid), "--all", "--", "/bin/sh", "-c", command],
-            stdin=subprocess.DEVNULL,
+            input=given,
             capture_output=True,
             text=True,
             timeout=within,
@@ -106,6 +111,10 @@ class SystemdHost:
         )
         assert done.returncode == 0 or not check, f"on {self.name}: {command}: {done.stderr or done.stdout}"
         return done
+
+    def write(self, path: str, text: str, *, mode: str = "644") -> None:
+        """A file of root's, and the folders above it."""
+        self.run(f"install -D -m {mode} /dev/stdin {path}", given=text)
 
     def service(self, unit: str) -> str:
         """Its ActiveState: active, inactive, failed, …"""
@@ -151,7 +160,8 @@ class SystemdHost:
         self.wait_until_up()
         key = (self.folder / "host_key").read_text()
         if self.run(f"cat {HOST_KEY}").stdout != key:
-            self.run(f"cat >{HOST_KEY} <<'END'\n{key}END\nrm -f {HOST_KEY}.pub; systemctl restart ssh")
+            self.write(HOST_KEY, key, mode="600")
+            self.run(f"rm -f {HOST_KEY}.pub; systemctl restart ssh")
         self.run("systemctl reset-failed; systemctl start shop-web shop-db")
         for port in (22, 8080, 5432):
             until(lambda port=port: answers(self.address, port), within=30, what=f"{self.name}:{port} answers")  # type: ignore[misc]

@@ -1,0 +1,40 @@
+# Everything here sets up what it needs first; `make` alone says what there is.
+.DEFAULT_GOAL := help
+.PHONY: help demo run test check bench clean
+
+# `make test ARGS="-k roundup"`
+ARGS ?=
+
+help:  ## say what there is to type
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/'
+
+demo:  ## watch a real fault being noticed, treated, verified and filed (under a minute)
+	@tools/setup demo
+	@.venv/bin/paramedic demo $(ARGS)
+
+run:  ## the daemon in the foreground on this machine, with config/
+	@tools/setup run
+	@.venv/bin/paramedic run --config config $(ARGS)
+
+test:  ## all tests, against real servers; what cannot run here is named at the end
+	@tools/setup test
+	@# Most tests wait for a real server most of the time: more of them than there are cores.
+	.venv/bin/pytest -n 4 --dist loadgroup $(ARGS)
+
+check:  ## style, types, import rules, the systemd unit, README against the program
+	@tools/setup test
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	tools/verify-units
+	.venv/bin/pytest -q tests/packaging/test_readme.py
+
+bench:  ## how fast and how small, beside others
+	@tools/setup test
+	.venv/bin/python -m bench $(ARGS)
+
+clean:  ## remove what the above made: .venv, .cache, build folders
+	rm -rf --one-file-system .venv .cache build dist *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
