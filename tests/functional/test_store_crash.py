@@ -1,0 +1,228 @@
+"""What was reported as committed survives kill -9, a full disk, and a backup and restore."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from agent.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull, StoreNotWritable
+from agent.model.decision import Decision
+from agent.model.health import Health, Key
+from agent.runtime.store import Store
+from agent.runtime.store.engine import told
+from tests.functional.records import EXECUTION, INCIDENT, NOON, STEP, entry, notes, opened, update
+from tests.neighbours import available
+
+COMMITTING = """
+import sys
+from pathlib import Path
+from agent.model.decision import Decision
+from agent.runtime.store import Store
+from tests.functional.records import NOON, notes, opened, update
+
+store = Store.open(Path(sys.argv[1]))
+store.commit([opened()], NOON)
+number = 0
+while True:
+    number += 1
+    store.commit([notes(f"note {number}"), Decision(commands=(update("INC-12", number),))], NOON)
+    print(number, flush=True)
+"""
+
+CLAIMING = """
+import os, signal, sys
+from pathlib import Path
+from agent.model.decision import Decision
+from agent.runtime.store import Store
+from tests.functional.records import NOON, STEP, opened
+
+store = Store.open(Path(sys.argv[1]))
+store.commit([opened(), Decision(commands=(STEP,))], NOON)
+assert store.start_step(STEP.id, NOON)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "paramedic.db"
+
+
+def start(program: str, path: Path) -> "subprocess.Popen[str]":
+    root = str(Path(__file__).parents[2])
+    return subprocess.Popen(
+        [sys.executable, "-c", program, path], stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": root}
+    )
+
+
+@pytest.mark.parametrize("commits", [1, 40, 150])
+def test_kill_9_loses_nothing_that_was_reported_as_committed(path: Path, commits: int) -> None:
+    with start(COMMITTING, path) as child:
+        assert child.stdout is not None
+        reported = 0
+        for line in child.stdout:
+            reported = int(line)
+            if reported == commits:
+                child.kill()
+        assert child.wait() == -signal.SIGKILL
+    with Store.open(path) as store:
+        sound = store.verify()
+        assert sound.ok
+        assert sound.count >= reported >= commits
+        texts = [record.entry.text for record in store.timeline()]
+        assert texts == [f"note {number}" for number in range(1, sound.count + 1)]
+        assert store.tickets.waiting().waiting == sound.count
+        store.commit([notes("it goes on")], NOON)
+        assert store.verify().count == sound.count + 1
+
+
+def test_a_step_claimed_before_the_kill_is_known_as_started(path: Path) -> None:
+    with start(CLAIMING, path) as child:
+        assert child.wait() == -signal.SIGKILL
+    with Store.open(path) as store:
+        assert store.unfinished_steps() == [(STEP, True)]
+        assert not store.start_step(STEP.id, NOON)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], capture_output=True, text=True)
+    available.require("a disk of 2 MB", mounted.stderr.strip() or None, "run the tests as root")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def big(number: int) -> Decision:
+    key = Key("disk", str(number))
+    health = Health(key, None, None, NOON, message="x" * 50_000)
+    return Decision(entries=(entry(f"note {number}"),), health={key: health})
+
+
+def fill(store: Store) -> None:
+    for number in range(1, 100):
+        store.commit([big(number)], NOON)
+
+
+@pytest.mark.root
+def test_a_full_disk_is_said_and_recovered_from(small_disk: Path) -> None:
+    (small_disk / "ballast").write_bytes(bytes(500_000))
+    with Store.open(small_disk / "paramedic.db") as store:
+        with pytest.raises(StoreFull, match="no space left") as full:
+            fill(store)
+        assert full.value.retryable
+        committed = store.head()[0]
+        assert (store.verify().ok, len(store.load(NOON).health)) == (True, committed)
+        (small_disk / "ballast").unlink()
+        store.commit([big(committed + 1)], NOON)
+        assert store.verify().count == committed + 1
+    with Store.open(small_disk / "paramedic.db") as store:
+        assert (store.verify().ok, store.verify().count) == (True, committed + 1)
+
+
+def test_a_file_that_is_no_database_is_called_damaged(path: Path) -> None:
+    path.write_bytes(b"not a database, " * 500)
+    with pytest.raises(StoreCorrupt, match="is not a database"):
+        Store.open(path)
+
+
+def test_a_damaged_page_is_called_damaged_not_empty(path: Path) -> None:
+    keys = [Key("up", f"host{number}") for number in range(2000)]
+    with Store.open(path) as store:
+        store.commit([Decision(health={key: Health(key, None, None, NOON) for key in keys})], NOON)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 10 * 4096] = bytes(10 * 4096)
+    path.write_bytes(content)
+    with Store.open(path) as store, pytest.raises(StoreCorrupt, match="is damaged"):
+        store.load(NOON)
+
+
+def test_a_row_that_cannot_be_read_is_named(path: Path) -> None:
+    with Store.open(path) as store:
+        store.commit([opened()], NOON)
+        with closing(sqlite3.connect(path)) as shell, shell:
+            shell.execute("""UPDATE incidents SET body = '{"id": "INC-12"}'""")
+        with pytest.raises(StoreCorrupt, match="incident INC-12 cannot be read"):
+            store.load(NOON)
+
+
+def test_a_folder_we_may_not_write_is_said() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o555)
+        me = os.geteuid()
+        if me == 0:
+            os.seteuid(65534)  # root may write everywhere
+        try:
+            with pytest.raises(StoreNotWritable, match="cannot be written: Permission denied"):
+                Store.open(Path(folder) / "paramedic.db")
+        finally:
+            os.seteuid(me)
+
+
+def test_a_database_locked_by_a_shell_is_busy_not_broken(path: Path) -> None:
+    with Store.open(path):
+        pass
+    with (
+        closing(sqlite3.connect(path, isolation_level=None)) as shell,
+        closing(sqlite3.connect(path, timeout=0)) as other,
+    ):
+        shell.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreBusy, match="locked by another program") as busy, told(path):
+            other.execute("BEGIN IMMEDIATE")
+    assert busy.value.retryable
+
+
+def test_a_backup_of_a_running_agent_is_restored(path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "backups" / "paramedic.db"
+    with Store.open(path) as store:
+        store.commit([opened(), Decision(commands=(STEP, update("INC-12", 1)), entries=(entry("before"),))], NOON)
+        store.start_step(STEP.id, NOON)
+        head, identity = store.head(), store.load(NOON).agent_id
+        store.backup(copy)
+        store.commit([notes("after")], NOON)
+    assert [file.name for file in copy.parent.iterdir()] == ["paramedic.db"]
+    assert copy.stat().st_mode & 0o777 == 0o600
+    with Store.open(copy) as restored:
+        assert restored.verify().ok
+        assert (restored.head(), restored.load(NOON).agent_id) == (head, identity)
+        assert restored.load(NOON).incidents == {"INC-12": INCIDENT}
+        assert restored.load(NOON).executions == {"RUN-7": EXECUTION}
+        assert restored.unfinished_steps() == [(STEP, True)]
+        restored.commit([notes("goes on from there")], NOON)
+        assert restored.verify().count == 2
+
+
+def test_a_backup_never_replaces_a_file(path: Path, tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("precious")
+    with Store.open(path) as store, pytest.raises(StoreError, match="exists already"):
+        store.backup(taken)
+    assert taken.read_text() == "precious"
+
+
+def test_a_backup_is_a_snapshot_while_commits_go_on(path: Path, tmp_path: Path) -> None:
+    with start(COMMITTING, path) as child:
+        assert child.stdout is not None
+        try:
+            for line in child.stdout:
+                if int(line) == 20:
+                    break
+            with Store.open(path, read_only=True) as reader:
+                reader.backup(tmp_path / "copy.db")
+        finally:
+            child.kill()
+    with Store.open(tmp_path / "copy.db") as copy:
+        assert copy.verify().ok
+        assert copy.verify().count >= 20
+        assert copy.tickets.waiting().waiting == copy.verify().count
