@@ -54,6 +54,7 @@ class Disk(CheckType):
 
     kind: ClassVar[str] = "disk"
     remote: ClassVar[bool] = False
+    own_subjects: ClassVar[bool] = True
     readings: ClassVar[Mapping[str, Reading] | None] = {
         "used": Reading(Unit.PERCENT, "space in use, as df shows it", 0.0, 100.0),
         "free": Reading(Unit.BYTES, "space that ordinary users can still have"),

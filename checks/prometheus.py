@@ -48,6 +48,7 @@ class Prometheus(HttpAccess, CheckType):
     """
 
     kind: ClassVar[str] = "prometheus"
+    own_subjects: ClassVar[bool] = True
     readings: ClassVar[Mapping[str, Reading] | None] = {
         "value": Reading(Unit.NUMBER, "the value of the series", float("-inf")),
     }

@@ -6,18 +6,10 @@ from pathlib import Path
 
 from agent.config.agent_settings import AgentSettings
 from agent.config.secret import SecretRef
-from agent.model.inventory import Host, Login
+from agent.model.inventory import Login
 from agent.model.settings import Settings
-from agent.plugin.api import CheckType, TicketSystem
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """One check at one target host, its templates filled in."""
-
-    check: str
-    host: Host
-    check_type: CheckType
+from agent.plugin.api import TicketSystem
+from agent.plugin.probe import Probe as Probe
 
 
 @dataclass(frozen=True, slots=True)

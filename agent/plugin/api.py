@@ -75,6 +75,8 @@ class CheckType(BaseModel):
 
     `readings`: what thresholds may speak of; None: names are known only at run time (performance data).
     `remote`: whether `on:` may name other hosts; False for what psutil sees only on this machine.
+    `own_subjects`: its answers name their own subjects, and it alone knows them; when it cannot ask, that
+    is said of the check itself, and an answer without a host of a `remote` kind is about no host of ours.
     `shell`: whether its text fields are commands for a shell: what a template fills in is then quoted.
     String fields may hold `{{ host.name }}`, `{{ host.address }}`, `{{ host.vars.x }}`: an instance is
     made for each target host with these filled in.
@@ -84,6 +86,7 @@ class CheckType(BaseModel):
     kind: ClassVar[str]
     readings: ClassVar[Mapping[str, Reading] | None]
     remote: ClassVar[bool] = True
+    own_subjects: ClassVar[bool] = False
     shell: ClassVar[bool] = False
     default_critical: ClassVar[str | None] = None
     """Threshold that applies when the author wrote neither `warning` nor `critical`."""

@@ -16,6 +16,8 @@ _DEAD = frozenset({psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD})
 class ProcessSnapshot:
     """Hands out the last reading while it is younger than `max_age` seconds, else takes a new one.
 
+    A treatment may have changed everything since, so whoever asks says from when on the reading must be.
+
     Thread-safe: who asks while a reading is under way waits for it instead of taking another.
     """
 
@@ -23,13 +25,15 @@ class ProcessSnapshot:
         self._max_age = max_age
         self._lock = threading.Lock()
         self._taken = -max_age
+        self._began = 0.0
         self._processes: tuple[ProcessInfo, ...] = ()
         self._users: dict[int, str] = {}
 
-    def processes(self) -> Sequence[ProcessInfo]:
-        """Every process; those that vanish while being read are left out."""
+    def processes(self, since: float = 0.0) -> Sequence[ProcessInfo]:
+        """Every process, those that vanish while being read left out, as read after `since` (monotonic seconds)."""
         with self._lock:
-            if time.monotonic() - self._taken >= self._max_age:
+            if time.monotonic() - self._taken >= self._max_age or self._began < since:
+                self._began = time.monotonic()
                 self._processes = self._read()
                 self._taken = time.monotonic()
             return self._processes
