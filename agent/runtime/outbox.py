@@ -1,0 +1,281 @@
+"""The outbox of tickets: what was decided to be told is delivered, in order, however long it takes.
+
+One thread owns the queue and starts deliveries; each delivery has a thread of its own, at most WORKERS at
+a time and one for an incident. What came of it goes back to the owner, which writes it down.
+
+Delivery is at least once: a crash between delivering and writing it down delivers again, and the ticket
+system's plugin finds by our id and by the update's key what is already there.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from agent.errors import TicketError, TicketSystemUnavailable, UnknownSecret
+from agent.model.commands import UpdateTicket
+from agent.model.events import TicketFiled
+from agent.model.incident import TicketRef
+from agent.model.quantities import say_duration
+from agent.model.text import one_line
+from agent.plugin.api import Secrets, TicketSystem
+from agent.runtime.circuit import Circuit, backoff
+
+logger = logging.getLogger("paramedic.tickets")
+
+WORKERS = 4
+POLL = 0.2
+"""Seconds between two looks at the clock while something waits for its time."""
+
+IDLE = 30.0
+"""Seconds between two looks at an empty queue that nobody announced anything for."""
+
+STORE_PAUSE = 5.0
+SECRET_PAUSE = 60.0
+"""Seconds until a secret that was not there is asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """`attempts`: failed ones so far; `queued_at`: seconds since the epoch."""
+
+    update: UpdateTicket
+    attempts: int
+    queued_at: float
+    last_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxState:
+    """`oldest`: since when the longest waiting update waits; `last_error`: of those that wait."""
+
+    waiting: int
+    oldest: float | None
+    last_error: str | None
+    set_aside: int
+
+
+class TicketQueue(Protocol):
+    """Updates to deliver, kept in the store. Times in seconds since the epoch. All raise StoreError."""
+
+    def due(self, now: float, limit: int) -> Sequence[Queued]:
+        """The first undelivered update of each incident, oldest first, if its `not_before` has come.
+
+        What was set aside is no longer undelivered.
+        """
+
+    def delivered(self, key: str, at: float) -> None: ...
+
+    def postponed(self, key: str, not_before: float, error: str) -> None:
+        """Counts an attempt."""
+
+    def set_aside(self, key: str, at: float, error: str) -> None:
+        """It can never be delivered; the incident's later updates go on without it."""
+
+    def ticket_of(self, incident: str) -> TicketRef | None: ...
+
+    def waiting(self) -> OutboxState: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TicketsState:
+    """For `paramedic status`. `available`: None before the first attempt; times in seconds since the epoch."""
+
+    available: bool | None
+    down_since: float | None
+    last_success: float | None
+    last_error: str | None
+    next_attempt: float | None
+    queue: OutboxState
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A delivery that came to an end. `filed`: the ticket, if it was found or created on the way."""
+
+    queued: Queued
+    at: float
+    filed: TicketRef | None
+    error: TicketError | None
+
+
+class Outbox:
+    """Delivers the queue's updates to one ticket system, from `start` to `stop`.
+
+    `post` takes the event that an incident has its ticket; `clock` gives seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        queue: TicketQueue,
+        tickets: TicketSystem,
+        secrets: Secrets,
+        post: Callable[[TicketFiled], None],
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._queue = queue
+        self._tickets = tickets
+        self._secrets = secrets
+        self._post = post
+        self._clock = clock
+        self._circuit = Circuit()
+        self._inbox: SimpleQueue[_Ended | None] = SimpleQueue()
+        self._under_way: set[str] = set()
+        self._unwritten: deque[Callable[[], None]] = deque()
+        self._refs: dict[str, TicketRef] = {}
+        self._last_success: float | None = None
+        self._last_error: str | None = None
+        self._stopping = threading.Event()
+        self._abandoned = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="tickets", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There may be something new in the queue."""
+        self._inbox.put(None)
+
+    def stop(self, within: float) -> bool:
+        """Start nothing more, wait for what is under way. Whether it ended within so many seconds.
+
+        What did not end is delivered again by the next start, which finds what was done.
+        """
+        self._stopping.set()
+        self.wake()
+        self._thread.join(within)
+        self._abandoned.set()
+        self.wake()
+        return not self._thread.is_alive()
+
+    def state(self) -> TicketsState:
+        """Raises StoreError."""
+        circuit = self._circuit
+        tried = self._last_success is not None or self._last_error is not None
+        return TicketsState(
+            available=not circuit.is_open if tried else None,
+            down_since=circuit.down_since,
+            last_success=self._last_success,
+            last_error=self._last_error,
+            next_attempt=circuit.not_before if circuit.not_before > self._clock() else None,
+            queue=self._queue.waiting(),
+        )
+
+    def _run(self) -> None:
+        while not (self._stopping.is_set() and not self._under_way and not self._unwritten):
+            pause = IDLE
+            try:
+                self._write_down()
+                if not self._stopping.is_set():
+                    pause = self._start_due()
+            except Exception:  # without this thread no ticket would be told anything any more
+                logger.exception("the queue of tickets cannot be read or written; trying again")
+                pause = STORE_PAUSE
+            self._listen(pause)
+            if self._abandoned.is_set():
+                return
+
+    def _listen(self, pause: float) -> None:
+        """Wait for news, and take in all there is."""
+        try:
+            news = self._inbox.get(timeout=pause)
+            while True:
+                if news is not None:
+                    self._take_in(news)
+                news = self._inbox.get_nowait()
+        except Empty:
+            return
+
+    def _start_due(self) -> float:
+        """Start what may start. Returns the seconds until the next look."""
+        now = self._clock()
+        room = self._circuit.room(now, len(self._under_way), WORKERS)
+        if room:
+            for queued in self._queue.due(now, room + len(self._under_way)):
+                if queued.update.incident not in self._under_way and room:
+                    self._start(queued)
+                    room -= 1
+            if not self._queue.due(float("inf"), 1):
+                return IDLE
+        return POLL
+
+    def _start(self, queued: Queued) -> None:
+        incident = queued.update.incident
+        known = self._queue.ticket_of(incident)
+        if known is not None:
+            self._refs.pop(incident, None)
+        # The event with a fresh ticket may still be on its way into the incident.
+        arguments = (queued, known or self._refs.get(incident))
+        self._under_way.add(incident)
+        threading.Thread(target=self._deliver, args=arguments, name=f"ticket of {incident}", daemon=True).start()
+
+    def _deliver(self, queued: Queued, known: TicketRef | None) -> None:
+        """In a thread of its own; ends by telling the owner."""
+        update = queued.update
+        ticket, filed, error = known, None, None
+        try:
+            if ticket is None:
+                ticket = filed = self._find_or_create(update)
+            self._tickets.update(ticket, update, self._secrets)
+        except TicketError as failure:
+            error = failure
+        except UnknownSecret as failure:
+            error = TicketSystemUnavailable(str(failure), retry_after=SECRET_PAUSE)
+        except Exception as failure:  # a plugin's fault must not stop the others' tickets
+            logger.exception("ticket system %s failed at %s", self._tickets.kind, update.key)
+            error = TicketError(one_line(f"{type(failure).__name__}: {failure}"), retryable=False)
+        self._inbox.put(_Ended(queued, self._clock(), filed, error))
+
+    def _find_or_create(self, update: UpdateTicket) -> TicketRef:
+        found = self._tickets.find(update.incident, self._secrets)
+        return found if found is not None else self._tickets.create(update, self._secrets)
+
+    def _write_down(self) -> None:
+        """In order; what fails stays first. Raises StoreError."""
+        while self._unwritten:
+            self._unwritten[0]()
+            self._unwritten.popleft()
+
+    def _take_in(self, ended: _Ended) -> None:
+        """What an ending means; what is to be written is kept until the store has taken it."""
+        update = ended.queued.update
+        if ended.filed is not None:
+            self._refs[update.incident] = ended.filed
+            self._unwritten.append(partial(self._post, TicketFiled(ended.at, update.incident, ended.filed)))
+        self._unwritten.append(self._outcome(ended))
+        self._unwritten.append(partial(self._under_way.discard, update.incident))
+
+    def _outcome(self, ended: _Ended) -> Callable[[], None]:
+        key, error = ended.queued.update.key, ended.error
+        if isinstance(error, TicketSystemUnavailable):
+            return partial(self._queue.postponed, key, self._unavailable(ended.at, error), str(error))
+        down_since = self._circuit.down_since or ended.at
+        if self._circuit.answered():
+            logger.info("tickets get through again after %s", say_duration(ended.at - down_since))
+        if error is None:
+            self._last_success, self._last_error = ended.at, None
+            return partial(self._queue.delivered, key, ended.at)
+        self._last_error = str(error)
+        if not error.retryable:
+            logger.error("ticket update %s is set aside, it will never be taken: %s", key, error)
+            return partial(self._queue.set_aside, key, ended.at, str(error))
+        if ended.queued.attempts == 0:
+            logger.warning("ticket update %s waits: %s", key, error)
+        wait = max(backoff(ended.queued.attempts + 1), error.retry_after or 0.0)
+        return partial(self._queue.postponed, key, ended.at + wait, str(error))
+
+    def _unavailable(self, at: float, error: TicketSystemUnavailable) -> float:
+        """Count a failure that is not this ticket's own. Returns when the update may be tried again.
+
+        The circuit, not the update, waits out an outage: so all of them are due as soon as it is over.
+        """
+        self._last_error = str(error)
+        if self._circuit.failed(at, error.retry_after):
+            logger.warning("no ticket gets through, updates are kept and tried again: %s", error)
+        return at if self._circuit.is_open else at + backoff(self._circuit.failures)
