@@ -80,9 +80,9 @@ def _missing(threshold: Threshold, readings: Mapping[str, float]) -> list[str]:
     of them is there and false.
     """
     absent = [each.reading for each in threshold.comparisons if each.reading not in readings]
-    present = [each for each in threshold.comparisons if each.reading in readings]
     if not absent:
         return []
+    present = [each for each in threshold.comparisons if each.reading in readings]
     if threshold.all_of:
         return [] if any(not each.holds(readings) for each in present) else absent
     return [] if present else absent
@@ -91,7 +91,10 @@ def _missing(threshold: Threshold, readings: Mapping[str, float]) -> list[str]:
 def _value(answer: Answer, thresholds: list[Threshold]) -> float | None:
     """The number a person would look at: what the gravest threshold speaks of, else the only one there is."""
     for threshold in thresholds:
-        for comparison in (*_breaches(threshold, answer), *threshold.comparisons):
+        for comparison in threshold.comparisons:
+            if comparison.holds(answer.readings):
+                return answer.readings[comparison.reading]
+        for comparison in threshold.comparisons:
             if comparison.reading in answer.readings:
                 return answer.readings[comparison.reading]
     return next(iter(answer.readings.values())) if len(answer.readings) == 1 else None
@@ -119,6 +122,8 @@ def _say_bad(answer: Answer, breached: Threshold | None, readings: Mapping[str, 
 def _say_well(
     answer: Answer, thresholds: list[Threshold], not_met: Threshold | None, readings: Mapping[str, Reading] | None
 ) -> str:
+    if answer.message and not_met is None:
+        return answer.message
     told = answer.message or ", ".join(
         dict.fromkeys(
             _say(each, answer, readings)
