@@ -15,6 +15,8 @@ from agent.runtime.store.schema import INCIDENTS, TICKET_UPDATES
 
 @dataclass(frozen=True, slots=True)
 class Queued:
+    """An update to deliver. `attempts`: those that failed so far; `queued_at` in seconds since the epoch."""
+
     update: UpdateTicket
     attempts: int
     queued_at: float
@@ -22,6 +24,11 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class OutboxState:
+    """`waiting`, `set_aside`: how many updates. `oldest`: since when the oldest waits (seconds since the epoch).
+
+    `last_error`: the latest failure among those that wait.
+    """
+
     waiting: int
     set_aside: int
     oldest: float | None
@@ -55,7 +62,7 @@ _DUE = (
 _DELIVERED = (
     update(TICKET_UPDATES)
     .where(_COLUMNS.key == bindparam("update"))
-    .values(state=UpdateState.DELIVERED.value, delivered_at=bindparam("at"), attempts=_COLUMNS.attempts + 1)
+    .values(state=UpdateState.DELIVERED.value, delivered_at=bindparam("at"))
 )
 _POSTPONED = (
     update(TICKET_UPDATES)
@@ -99,14 +106,17 @@ def queue(connection: Connection, rows: Sequence[dict[str, object]]) -> None:
         connection.execute(_QUEUE, rows)
 
 
-class StoredOutbox:
-    """The outbox in the record's database; every method is a transaction of its own. All raise StoreError."""
+class StoredTicketQueue:
+    """The `TicketQueue` in the record's database; every method is a transaction of its own. All raise StoreError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def due(self, now: float, limit: int) -> Sequence[Queued]:
-        """The first waiting update of each incident, unless it was postponed beyond `now`; longest queued first."""
+        """The first waiting update of each incident, unless it was postponed beyond `now`; longest queued first.
+
+        An update that was set aside holds up none after it.
+        """
         with self._database.reading() as connection:
             return [
                 Queued(load(UpdateTicket, found.payload, f"ticket update {found.key}"), found.attempts, found.queued_at)
@@ -118,7 +128,7 @@ class StoredOutbox:
         self._change(_DELIVERED, {"update": key, "at": at})
 
     def postponed(self, key: str, not_before: float, error: str) -> None:
-        """An attempt failed; the next one not before then."""
+        """An attempt failed: it is counted, and the next one comes not before then (seconds since the epoch)."""
         self._change(_POSTPONED, {"update": key, "until": not_before, "error": storable(error)})
 
     def set_aside(self, key: str, at: float, error: str) -> None:

@@ -22,7 +22,7 @@ from agent.runtime.store.batch import Batch
 from agent.runtime.store.codec import load
 from agent.runtime.store.engine import Database, create_file
 from agent.runtime.store.lock import AgentLock
-from agent.runtime.store.outbox import StoredOutbox
+from agent.runtime.store.outbox import StoredTicketQueue
 from agent.runtime.store.saved import AGENT_ID, Saved, saved
 from agent.runtime.store.schema import EXECUTIONS, INCIDENTS, SETTINGS, insert_missing
 from agent.runtime.store.timeline import Record, Verification
@@ -36,13 +36,13 @@ _EXECUTIONS = select(EXECUTIONS.c.body, EXECUTIONS.c.id).order_by(EXECUTIONS.c.s
 class Store:
     """Every method may be called from any thread; all raise StoreError and its kinds.
 
-    `tickets` is the outbox of ticket updates over the same database.
+    `tickets` is the queue of ticket updates in the same database.
     """
 
     def __init__(self, database: Database, resources: ExitStack) -> None:
         self._database = database
         self._resources = resources
-        self.tickets = StoredOutbox(database)
+        self.tickets = StoredTicketQueue(database)
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> Self:
