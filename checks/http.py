@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import requests
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
+from agent.errors import CannotAsk
 from agent.model.authored import Authored
 from agent.model.inventory import Host
 from agent.model.observation import Answer, Verdict
@@ -99,9 +100,9 @@ class Http(HttpAccess, CheckType):
                 )
             except requests.TooManyRedirects:
                 return [Answer({}, Verdict.CRITICAL, "redirected more than five times")]
-            except requests.Timeout as error:
-                return [Answer({}, Verdict.CRITICAL, str(error))]
             except (requests.RequestException, OSError) as error:
+                if isinstance(error, ValueError):  # an address or header that cannot be sent at all
+                    raise CannotAsk(one_line(str(error))) from error
                 return [Answer({}, Verdict.CRITICAL, say_failure(error))]
             return [self._judge(response, time.monotonic() - began)]
 

@@ -1,6 +1,5 @@
 """How much memory is left."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -44,8 +43,7 @@ class Memory(CheckType):
             "available": float(memory.available),
         }
         message = f"{readings['used']:.0f}% of memory used, {memory.available / _MIB:.0f} MiB available"
-        with warnings.catch_warnings(action="ignore"):  # psutil warns where /proc/vmstat is hidden; we read no rates
-            swap = psutil.swap_memory()
+        swap = psutil.swap_memory()
         if swap.total:
             readings |= {"swap_used": 100.0 * (swap.total - swap.free) / swap.total, "swap_free": float(swap.free)}
             message += f", {readings['swap_used']:.0f}% of swap used"

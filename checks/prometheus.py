@@ -92,7 +92,7 @@ class Prometheus(HttpAccess, CheckType):
                 self.url.rstrip("/"), session=session, retry=Retry(total=0), timeout=ports.timeout
             )
             try:
-                result = client.custom_query(self.query, params={"timeout": f"{ports.timeout:.3f}s"})
+                result = client.custom_query(self.query, params={"timeout": f"{ports.timeout:.3f}"})
             except (requests.JSONDecodeError, KeyError, TypeError, RecursionError) as error:
                 raise CannotAsk(f"{self.url} does not answer as Prometheus does") from error
             except (requests.RequestException, PrometheusApiClientException, OSError) as error:
@@ -100,11 +100,11 @@ class Prometheus(HttpAccess, CheckType):
         return result, one_line("; ".join(warnings), 200)
 
     def _answers(self, vector: Sequence[Mapping[str, Any]], warning: str) -> Sequence[Answer]:
-        host_label = self.host_label or (self.subject[0] if self.subject else None)
+        host_label = self.host_label or (self.subject[0] if self.subject else "")
         answers = []
         for series in vector:
             labels = series["metric"]
-            host = _without_port(labels[host_label]) if host_label in labels else None
+            host = one_line(_without_port(labels[host_label]), 200) if labels.get(host_label) else None
             answers.append(_answer(self._name(labels), host, series["value"][1], warning))
         names = Counter(answer.subject for answer in answers)
         if len(names) == len(answers):

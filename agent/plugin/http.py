@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+import urllib3
 from pydantic import BaseModel, Field, model_validator
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
@@ -23,6 +24,8 @@ from agent.errors import CannotAsk
 from agent.model.authored import Authored
 from agent.plugin.api import Secrets
 from agent.plugin.network import connect, say_silence, timed_out
+
+urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # who wrote `verify_tls: false` meant it
 
 MIB = 2**20
 _PIECE = 65536
@@ -115,7 +118,7 @@ class _BoundedAdapter(HTTPAdapter):
             self._read(response)
         except (requests.RequestException, OSError) as error:
             if self._deadline.expired or timed_out(error):
-                raise requests.Timeout(say_silence(self._deadline.seconds)) from error
+                raise requests.Timeout(say_silence(self._deadline.seconds)) from None
             raise
         finally:
             _deadline.reset(token)

@@ -8,11 +8,16 @@ import errno
 import socket
 import ssl
 import time
+from collections.abc import Sequence
 from http.client import RemoteDisconnected
+from typing import Any
 
 from agent.errors import CannotAsk
 from agent.model.quantities import say_duration
 from agent.model.text import one_line
+
+Address = tuple[int, tuple[Any, ...]]
+"""Address family, and what connect() takes for it."""
 
 _OURS = frozenset(
     {
@@ -41,43 +46,44 @@ def connect(host: str, port: int, seconds: float) -> socket.socket:
     Raises CannotAsk when the name does not resolve or this machine has no way out; otherwise the OSError
     of the last address that had its say (TimeoutError, ConnectionRefusedError, …).
     """
-    addresses = _resolve(host, port)
+    try:
+        return connect_any(_resolve(host, port), seconds)
+    except OSError as error:
+        if error.errno in _OURS:
+            raise CannotAsk(f"no way from here to {host} port {port}: {say_failure(error)}") from error
+        raise
+
+
+def connect_any(addresses: Sequence[Address], seconds: float) -> socket.socket:
+    """The first of at least one address that accepts. Raises the OSError of the last that had its say."""
     deadline = time.monotonic() + seconds
     failure: OSError | None = None
-    for tried, (family, kind, protocol, _, address) in enumerate(addresses):
+    for tried, address in enumerate(addresses):
         share = max(0.001, (deadline - time.monotonic()) / (len(addresses) - tried))
         try:
-            return _open(family, kind, protocol, address, share)
+            return _open(address, share)
         except OSError as error:
             if failure is None or error.errno not in _OURS:
                 failure = error
-    if failure is None or failure.errno in _OURS:
-        raise CannotAsk(f"no way from here to {host} port {port}: {failure and say_failure(failure)}") from failure
+    assert failure is not None, "no address was given"
     raise failure
 
 
-def _resolve(
-    host: str, port: int
-) -> list[tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int]]]:
+def _resolve(host: str, port: int) -> Sequence[Address]:
     try:
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)  # type: ignore[return-value]
+        return [(found[0], found[4]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     except (socket.gaierror, UnicodeError) as error:
         text = error.strerror if isinstance(error, socket.gaierror) else "not a host name"
         raise CannotAsk(f"cannot resolve {one_line(host, 100)}: {text}") from error
 
 
-def _open(
-    family: socket.AddressFamily,
-    kind: socket.SocketKind,
-    protocol: int,
-    address: tuple[str, int] | tuple[str, int, int, int],
-    seconds: float,
-) -> socket.socket:
-    connection = socket.socket(family, kind, protocol)
+def _open(address: Address, seconds: float) -> socket.socket:
+    family, place = address
+    connection = socket.socket(family, socket.SOCK_STREAM)
     try:
         connection.settimeout(seconds)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.connect(address)
+        connection.connect(place)
     except OSError:
         connection.close()
         raise
@@ -115,7 +121,8 @@ def _innermost(error: BaseException) -> BaseException:
     """Follow causes, and `reason` and arguments where urllib3 and requests keep what they caught."""
     seen = {id(error)}
     while True:
-        inner = [error.__cause__, getattr(error, "reason", None), *error.args, error.__context__]
+        context = None if error.__suppress_context__ else error.__context__
+        inner = [error.__cause__, getattr(error, "reason", None), *error.args, context]
         deeper = next((each for each in inner if isinstance(each, BaseException) and id(each) not in seen), None)
         if deeper is None:
             return error
