@@ -57,7 +57,8 @@ def test_a_postponed_update_holds_up_its_own_incident_only(store: Store) -> None
     store.tickets.postponed("INC-1/1", NOON + 30, "502 Bad Gateway \udcff")
     assert due(store, NOON + 29.9) == ["INC-2/1"]
     assert due(store, NOON + 30) == ["INC-1/1", "INC-2/1"]
-    assert store.tickets.due(NOON + 30, 1)[0].attempts == 1
+    queued = store.tickets.due(NOON + 30, 1)[0]
+    assert (queued.attempts, queued.last_error) == (1, "502 Bad Gateway \\udcff")
 
 
 def test_an_update_set_aside_lets_the_next_one_through(store: Store) -> None:

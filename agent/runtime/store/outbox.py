@@ -1,38 +1,17 @@
 """Ticket updates that wait to be delivered: at least once, in order, one incident not waiting for another."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, Update, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, Update, and_, bindparam, func, insert, select, update
 
 from agent.model.commands import UpdateTicket
 from agent.model.incident import Incident, TicketRef
+from agent.runtime.outbox import OutboxState, Queued
 from agent.runtime.store.codec import dump, load, storable
 from agent.runtime.store.engine import Database
 from agent.runtime.store.schema import INCIDENTS, TICKET_UPDATES
-
-
-@dataclass(frozen=True, slots=True)
-class Queued:
-    """An update to deliver. `attempts`: those that failed so far; `queued_at` in seconds since the epoch."""
-
-    update: UpdateTicket
-    attempts: int
-    queued_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxState:
-    """`waiting`, `set_aside`: how many updates. `oldest`: since when the oldest waits (seconds since the epoch).
-
-    `last_error`: the latest failure among those that wait.
-    """
-
-    waiting: int
-    set_aside: int
-    oldest: float | None
-    last_error: str | None
 
 
 class UpdateState(StrEnum):
@@ -53,7 +32,7 @@ _FIRST = (
     .subquery()
 )
 _DUE = (
-    select(_COLUMNS.key, _COLUMNS.payload, _COLUMNS.attempts, _COLUMNS.queued_at)
+    select(TICKET_UPDATES)
     .join(_FIRST, and_(_COLUMNS.incident == _FIRST.c.incident, _COLUMNS.number == _FIRST.c.number))
     .where(_COLUMNS.not_before <= bindparam("now"))
     .order_by(_COLUMNS.queued_at, _COLUMNS.key)
@@ -106,6 +85,11 @@ def queue(connection: Connection, rows: Sequence[dict[str, object]]) -> None:
         connection.execute(_QUEUE, rows)
 
 
+def _queued(found: Row[Any]) -> Queued:
+    command = load(UpdateTicket, found.payload, f"ticket update {found.key}")
+    return Queued(command, found.attempts, found.queued_at, found.last_error)
+
+
 class StoredTicketQueue:
     """The `TicketQueue` in the record's database; every method is a transaction of its own. All raise StoreError."""
 
@@ -118,10 +102,7 @@ class StoredTicketQueue:
         An update that was set aside holds up none after it.
         """
         with self._database.reading() as connection:
-            return [
-                Queued(load(UpdateTicket, found.payload, f"ticket update {found.key}"), found.attempts, found.queued_at)
-                for found in connection.execute(_DUE, {"now": now, "limit": limit})
-            ]
+            return [_queued(found) for found in connection.execute(_DUE, {"now": now, "limit": limit})]
 
     def delivered(self, key: str, at: float) -> None:
         """The ticket system has it. Also after it was set aside: someone delivered it all the same."""
