@@ -1,0 +1,128 @@
+"""What people are shown of a running agent. Times in seconds since the epoch, durations in seconds."""
+
+from dataclasses import dataclass
+
+from agent.model.decision import GlobalFreeze
+from agent.model.execution import Execution
+from agent.model.incident import Incident
+from agent.model.observation import Verdict
+from agent.model.timeline import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class TicketsView:
+    """`available` None: not tried yet. `set_aside`: updates the ticket system will never take."""
+
+    configured: bool
+    available: bool | None = None
+    waiting: int = 0
+    waiting_since: float | None = None
+    set_aside: int = 0
+    last_error: str | None = None
+    next_attempt: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleView:
+    """How late checks are asked. `lag_max`: since the start of the agent; `overdue`: askings that overran their time."""
+
+    probes: int
+    in_flight: int
+    lag_last: float
+    lag_max: float
+    overdue: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The whole agent at a glance. `verdicts`: confirmed status name to number of subjects, `blind` apart."""
+
+    version: str
+    pid: int
+    started_at: float
+    now: float
+    config: str
+    store: str
+    records: int
+    head: str
+    commit_error: str | None
+    freeze: GlobalFreeze | None
+    incidents: tuple[Incident, ...]
+    executions: tuple[Execution, ...]
+    checks: int
+    hosts: int
+    verdicts: dict[str, int]
+    blind: int
+    tickets: TicketsView
+    schedule: ScheduleView
+    ssh_connections: int
+    events_waiting: int
+    steps_under_way: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """A timeline entry with its place and hash in the chain."""
+
+    seq: int
+    entry: Entry
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """All that is known of an incident (or, by `RUN-7`, of a runbook run by hand: then `incident` is None)."""
+
+    incident: Incident | None
+    executions: tuple[Execution, ...]
+    entries: tuple[StoredEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectView:
+    """One subject of a check. `status` None: not confirmed yet; `last`: the latest verdict, unconfirmed."""
+
+    subject: str
+    host: str | None
+    status: Verdict | None
+    last: Verdict | None
+    since: float
+    asked_at: float | None
+    value: float | None
+    message: str
+    blind: bool
+    flapping: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CheckView:
+    name: str
+    kind: str
+    description: str
+    every: float
+    service: str | None
+    ladder: tuple[str, ...]
+    subjects: tuple[SubjectView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunbookView:
+    """`used_by`: checks whose ladder names it."""
+
+    name: str
+    description: str
+    digest: str
+    hosts: str
+    used_by: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChainView:
+    """Whether every record is as it was written; `broken_at`: number of the first that is not, and why."""
+
+    intact: bool
+    records: int
+    head: str
+    broken_at: int | None = None
+    why: str = ""

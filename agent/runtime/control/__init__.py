@@ -1,0 +1,1 @@
+"""The control API: how people and programs on this machine speak to the running agent."""

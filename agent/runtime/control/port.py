@@ -1,0 +1,57 @@
+"""What the control API needs of the agent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent.errors import ParamedicError
+from agent.model.decision import Reply
+from agent.model.events import Act
+from agent.model.incident import Incident
+from agent.model.observation import Observation
+from agent.model.priority import Priority
+from agent.model.views import ChainView, CheckView, RunbookView, Status, Story
+
+
+class AgentBusy(ParamedicError):
+    """The agent did not answer in time; what was asked may still be done."""
+
+    retryable = True
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentQuery:
+    """`all`: resolved and closed ones too. `since`: opened then or later, seconds since the epoch."""
+
+    all: bool = False
+    service: str | None = None
+    priority: Priority | None = None
+    since: float | None = None
+    limit: int = 100
+
+
+class Control(Protocol):
+    """Every method may be called from any thread. All may raise AgentBusy and StoreError."""
+
+    def act(self, actor: str, act: Act) -> Reply:
+        """Returns when the decision is committed."""
+
+    def status(self) -> Status: ...
+
+    def incidents(self, query: IncidentQuery) -> Sequence[Incident]:
+        """Newest first."""
+
+    def story(self, about: str) -> Story | None:
+        """None when there is neither such an incident nor such an execution."""
+
+    def checks(self) -> Sequence[CheckView]: ...
+
+    def ask(self, check: str, host: str | None) -> Sequence[Observation] | None:
+        """Ask a check now and wait for the answers; None when there is no such check (on that host)."""
+
+    def runbooks(self) -> Sequence[RunbookView]: ...
+
+    def verify_records(self) -> ChainView: ...
+
+    def reload(self, actor: str) -> Reply:
+        """Read the configuration again; on problems nothing changes and the reply lists them."""
