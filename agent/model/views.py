@@ -24,7 +24,7 @@ class TicketsView:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleView:
-    """How late checks are asked. `lag_max`: since the start of the agent; `overdue`: askings that overran their time."""
+    """How late checks are asked. `lag_max`: since the agent started; `overdue`: askings that overran their time."""
 
     probes: int
     in_flight: int
