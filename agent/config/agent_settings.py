@@ -1,5 +1,6 @@
 """The agent's own settings: where it keeps things and how much it does at once."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,7 @@ def read_agent(source: Folder, folder: Path, environ: Mapping[str, str]) -> Agen
 
 def absolute(written: str, folder: Path) -> Path:
     """A path as written in the configuration: `~` is the agent's user's home, else relative to the folder."""
-    return Path(*(folder / Path(written).expanduser()).parts)
+    return Path(os.path.normpath(folder / Path(written).expanduser()))
 
 
 def _state_dir(written: str | None, folder: Path, environ: Mapping[str, str]) -> Path:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent.config.configuration import Probe
+from agent.config.kinds import keys_of, plugin
 from agent.config.names import named, refer, refer_to_hosts
 from agent.config.probes import HostTemplates
 from agent.config.problem import Path, say_known
@@ -24,7 +25,6 @@ from agent.plugin.api import CheckType
 COMMON = tuple(key for key in keys(CheckRules) if key != "name")
 """What every check may say; `name` is the kind's to use, since a check's own name is its key."""
 
-_THRESHOLDS = ("warning", "critical", "recover")
 _SHORTEST = 0.1
 """Seconds between two askings of a check."""
 
@@ -63,7 +63,7 @@ class _Reader:
         self._check_references(path, rules)
         if kind is not None:
             own = {key: value for key, value in authored.items() if key not in COMMON}
-            self._add_probes(name, kind, self._known(path, own, kind), hosts)
+            self._add_probes(name, kind, own, hosts)
         return rules
 
     def _kind(self, path: Path, authored: Mapping[str, object]) -> type[CheckType] | None:
@@ -72,15 +72,22 @@ class _Reader:
             self._source.report(path, "'kind' is missing", f"write kind: followed by one of {', '.join(kinds)}")
             return None
         kind = authored["kind"]
-        if not isinstance(kind, str) or kind not in kinds:
+        if not isinstance(kind, str):
+            self._source.report((*path, "kind"), f"expected text, got {show(kind)}", f"one of {', '.join(kinds)}")
+            return None
+        if kind not in kinds:
             self._source.report((*path, "kind"), f"there is no check kind {show(kind)}", say_known(kind, kinds))
+            self._report_keys_of_no_kind(path, authored)
             return None
-        try:
-            return registry.load(registry.CHECKS, kind, CheckType)
-        except (ImportError, AttributeError, TypeError) as error:
-            what = f"the plugin of check kind '{kind}' cannot be loaded: {error}"
-            self._source.report((*path, "kind"), what, "repair or reinstall the package it came with")
-            return None
+        return plugin(self._source, (*path, "kind"), registry.CHECKS, kind, CheckType)
+
+    def _report_keys_of_no_kind(self, path: Path, authored: Mapping[str, object]) -> None:
+        """The kind is not known, but a key that no kind has is wrong whatever was meant."""
+        known = set(COMMON)
+        for kind in registry.kinds(registry.CHECKS):
+            known |= set(keys_of(registry.CHECKS, kind, CheckType))
+        for key in authored.keys() - known:
+            self._source.report((*path, key), f"there is no key '{key}' here", say_known(key, COMMON))
 
     def _rules(self, name: str, authored: Mapping[str, object], kind: type[CheckType] | None) -> CheckRules | None:
         path = ("checks", name)
@@ -98,8 +105,7 @@ class _Reader:
             self._source.report((*path, "every"), what, f"write {say_duration(_SHORTEST)} or more")
         if rules.timeout <= 0:
             self._source.report((*path, "timeout"), "a check needs time to answer", "write a duration such as 10s")
-        if not any(len(finding.path) > 2 and finding.path[2] in _THRESHOLDS for finding in findings):
-            self._source.report_all(check_thresholds(rules, kind.readings if kind else None, path))
+        self._source.report_all(check_thresholds(rules, kind.readings if kind else None, path))
         return rules
 
     def _hosts(self, path: Path, rules: CheckRules, kind: type[CheckType] | None) -> list[Host]:
@@ -138,16 +144,8 @@ class _Reader:
         teams: Mapping[str, Team] = self._settings.teams
         check_category(self._source, (*path, "category"), rules.category, teams)
 
-    def _known(self, path: Path, own: Mapping[str, object], kind: type[CheckType]) -> dict[str, object]:
-        """The kind's own keys; others are reported."""
-        known = keys(kind)
-        for key in own.keys() - known.keys():
-            hint = say_known(key, (*known, *COMMON))
-            self._source.report((*path, key), f"there is no key '{key}' in a check of kind {kind.kind}", hint)
-        return {key: value for key, value in own.items() if key in known}
-
     def _add_probes(self, name: str, kind: type[CheckType], own: dict[str, object], hosts: list[Host]) -> None:
-        made, findings = HostTemplates(kind, own, ("checks", name), self._source.reach).fill_in(hosts)
+        made, findings = HostTemplates(kind, own, COMMON, ("checks", name), self._source.reach).fill_in(hosts)
         self._source.report_all(findings)
         for host, check_type in made:
             self.probes.append(Probe(name, host, check_type))

@@ -21,6 +21,9 @@ def read_hosts(source: Folder) -> dict[str, Host]:
         path = ("hosts", name)
         if name == LOCALHOST and (authored is None or isinstance(authored, dict)):
             authored = {"connection": "local", "address": "127.0.0.1"} | (authored or {})
+        if isinstance(authored, str):
+            source.report(path, f"expected a mapping, got '{authored}'", f"write {name}: {{address: {authored}}}")
+            continue
         host, findings = validate(Host, authored, path, source.reach, {"name": name})
         source.report_all(findings)
         if host is None:

@@ -8,7 +8,7 @@ from agent.config.names import refer, refer_to_hosts
 from agent.config.problem import Path, Problem, say_known
 from agent.config.runbook import read_runbook
 from agent.config.source import Folder, RunbookFile, read_text
-from agent.config.yaml import read_document, unreadable
+from agent.config.yaml import Unreadable, read_document, unreadable
 from agent.model.check import CheckRules
 from agent.model.runbook import Runbook
 
@@ -25,10 +25,11 @@ class Entry:
 class Library:
     """Runbooks by name. `names` holds also those that are written but not sound."""
 
-    def __init__(self, folders: Iterable[FilePath]) -> None:
+    def __init__(self, folders: Iterable[FilePath], *, is_whole: bool = True) -> None:
+        """`is_whole`: False when a folder is missing, which has been said already."""
         self.entries: dict[str, Entry] = {}
         self.names: set[str] = set()
-        self.is_whole = True
+        self.is_whole = is_whole
         self._sources: list[RunbookFile] = []
         self._homes: dict[str, str] = {}
         for folder in folders:
@@ -73,7 +74,9 @@ class Library:
         try:
             found = sorted(folder.iterdir())
         except OSError as error:
-            self._sources.append(RunbookFile(unreadable(str(folder), f"cannot be read as a folder: {error.strerror}")))
+            what = f"cannot be read as a folder: {error.strerror}"
+            document = unreadable(_shown(folder), Unreadable(what, "name the folder that holds the runbooks"))
+            self._sources.append(RunbookFile(document))
             self.is_whole = False
             return []
         return [
@@ -82,7 +85,7 @@ class Library:
 
     def _read(self, file: FilePath) -> None:
         text, problem = read_text(file)
-        document = read_document(text, str(file)) if problem is None else unreadable(str(file), *problem)
+        document = read_document(text, _shown(file)) if problem is None else unreadable(_shown(file), problem)
         source = RunbookFile(document)
         self._sources.append(source)
         if not document.readable:
@@ -98,6 +101,12 @@ class Library:
             source.report(("runbook",), f"'{written}' is defined a second time, first in {first}", "keep one of them")
             return
         self.names.add(written)
-        self._homes[written] = f"{file}:{document.locate(('runbook',))[1].line}"
+        self._homes[written] = f"{document.file}:{document.locate(('runbook',))[1].line}"
         if runbook is not None:
             self.entries[written] = Entry(file, source, runbook)
+
+
+def _shown(file: FilePath) -> str:
+    """As people would type it here."""
+    here = FilePath.cwd()
+    return str(file.relative_to(here) if file.is_relative_to(here) else file)

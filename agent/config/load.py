@@ -26,7 +26,8 @@ def load(folder: Path, *, runbooks: Path | None = None, environ: Mapping[str, st
     source = Folder(folder)
     root = folder.absolute()
     agent = read_agent(source, root, environ)
-    library = Library([runbooks] if runbooks is not None else agent.runbooks)
+    folders = [runbooks] if runbooks is not None else [place for place in agent.runbooks if place.is_dir()]
+    library = Library(folders, is_whole=runbooks is not None or len(folders) == len(agent.runbooks))
     hosts, groups, teams = read_hosts(source), read_groups(source), read_teams(source)
     settings = Settings(
         hosts=hosts,

@@ -40,7 +40,8 @@ def refer(source: Folder, path: Path, section: str, name: str, written_in: Sourc
     if exists(source, section, name):
         return True
     if source.is_whole:
-        hint = say_known(name, source.section(section), f"define it under '{section}:'")
+        known = [*source.section(section), *([LOCALHOST] if section == "hosts" else [])]
+        hint = say_known(name, known, f"define it under '{section}:'")
         (written_in or source).report(path, f"there is no {_ONE[section]} '{name}'", hint)
     return False
 

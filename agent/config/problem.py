@@ -67,5 +67,5 @@ def say_known(word: object, known: Iterable[str], otherwise: str = "") -> str:
         return f"did you mean '{meant}'?"
     if not names:
         return otherwise
-    shown = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+    shown = ", ".join(names[:30]) + (", …" if len(names) > 30 else "")
     return f"known here: {shown}"

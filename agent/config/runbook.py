@@ -79,15 +79,15 @@ def _check_variable(source: RunbookFile, path: Path, name: str, variable: Variab
     default = variable.default
     wrong_kind = isinstance(default, bool) is not (variable.type == "boolean")
     if default is not None and (wrong_kind or not isinstance(default, _TYPES[variable.type])):
-        hint = "put it in quotes" if variable.type == "string" else f"write a {variable.type}, or change the type"
+        hint = "put it in quotes" if variable.type == "string" else "change the default or the type"
         source.report((*path, "default"), f"{show(default)} is not of type {variable.type}", hint)
         return
     if variable.pattern is None:
         return
     try:
-        fits = default is None or re.fullmatch(variable.pattern, str(default))
+        pattern = re.compile(variable.pattern)
     except re.error as error:
         source.report((*path, "pattern"), f"{show(variable.pattern)} is not a regular expression: {error}")
         return
-    if not fits:
+    if default is not None and not pattern.fullmatch(str(default)):
         source.report((*path, "default"), f"{show(default)} does not match the pattern {show(variable.pattern)}")

@@ -110,9 +110,15 @@ def read_policy(source: Folder, teams: dict[str, Team]) -> Policy:
 
 
 def _report_gaps(source: Folder, path: Path, table: Mapping[Any, object], rows: type[StrEnum]) -> None:
-    missing = [row.value for row in rows if row not in table]
+    written: object = source.section(str(path[0]))
+    for key in path[1:]:
+        written = written.get(str(key)) if isinstance(written, dict) else None
+    names = [row.value for row in rows]
+    if not isinstance(written, dict) or any(key not in names for key in written):
+        return  # not written at all, or a key is misspelt: that has been said
+    missing = [row.value for row in rows if row not in table and row.value not in written]
     if missing:
-        hint = "a table that is written must be complete: " + ", ".join(row.value for row in rows)
+        hint = "a table that is written must be complete: " + ", ".join(names)
         source.report(path, f"has nothing for {' and '.join(missing)}", hint)
 
 

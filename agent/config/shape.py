@@ -7,7 +7,7 @@ and the place of the value are known.
 """
 
 import types
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from functools import cache
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
@@ -31,14 +31,22 @@ _Shape = Callable[[object, Path, Findings], object]
 
 
 def shaped(
-    model: type[BaseModel], data: Mapping[str, object], at: Path, findings: Findings, filled_in: Container[str] = ()
+    model: type[BaseModel],
+    data: Mapping[str, object],
+    at: Path,
+    findings: Findings,
+    filled_in: Container[str] = (),
+    also: Iterable[str] = (),
 ) -> dict[str, object]:
-    """The data in the model's shape; unknown keys are left out and reported. `filled_in`: keys that nobody writes."""
+    """The data in the model's shape; unknown keys are left out and reported.
+
+    `filled_in`: the model's keys that nobody writes; `also`: keys that may stand here for another model.
+    """
     known = [key for key in keys(model) if key not in filled_in] if filled_in else keys(model)
     result: dict[str, object] = {}
     for key, value in data.items():
         if key not in known:
-            findings.append(Finding((*at, key), f"there is no key '{key}' here", say_known(key, known)))
+            findings.append(Finding((*at, key), f"there is no key '{key}' here", say_known(key, (*known, *also))))
             continue
         shape = _field_shape(model, key)
         result[key] = shape(value, (*at, key), findings) if shape else value

@@ -4,7 +4,7 @@ from pathlib import Path as FilePath
 
 from agent.config.problem import Path, Problem, say_known
 from agent.config.shape import Findings
-from agent.config.yaml import SIZE_LIMIT, Document, read_document, unreadable
+from agent.config.yaml import SIZE_LIMIT, TOO_LARGE, Document, Unreadable, read_document, unreadable
 
 SINGLE = ("agent", "login", "policy", "tickets")
 """Sections that are one thing: their keys may be spread over files."""
@@ -72,7 +72,7 @@ class Folder(Source):
         self._sections: dict[str, dict[str, object]] = {name: {} for name in SINGLE + NAMED}
         self._homes: dict[tuple[str, str], Document] = {}
         self._documents: dict[str, Document] = {}
-        self._nowhere = unreadable(str(folder), "")
+        self._nowhere = unreadable(str(folder), Unreadable(""))
         for file in self._files(folder):
             self._add(_read(file))
 
@@ -150,19 +150,19 @@ class Folder(Source):
 
 def _read(file: FilePath) -> Document:
     text, problem = read_text(file)
-    return read_document(text, str(file)) if problem is None else unreadable(str(file), *problem)
+    return read_document(text, str(file)) if problem is None else unreadable(str(file), problem)
 
 
-def read_text(file: FilePath) -> tuple[str, tuple[str, str] | None]:
-    """The file's text, or what is wrong with the file and what would be right."""
+def read_text(file: FilePath) -> tuple[str, Unreadable | None]:
+    """The file's text, or what is wrong with the file."""
     try:
         with file.open("rb") as opened:
             raw = opened.read(SIZE_LIMIT + 1)
         if len(raw) > SIZE_LIMIT:
-            return "", (f"is larger than {SIZE_LIMIT >> 20} MiB", "spread it over several files")
+            return "", Unreadable(*TOO_LARGE)
         return raw.decode("utf-8"), None
     except OSError as error:
-        return "", (f"cannot be read: {error.strerror}", "let the agent's user read it")
+        return "", Unreadable(f"cannot be read: {error.strerror}", "let the agent's user read it")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        return "", (f"is not UTF-8 text in line {line}", "save the file as UTF-8")
+        return "", Unreadable("is not UTF-8 text", "save the file as UTF-8", line)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
+from agent.config.kinds import keys_of, plugin
 from agent.config.probes import texts
 from agent.config.problem import Path, say_known
 from agent.config.shape import keys
@@ -46,7 +47,8 @@ class StepReader:
         found = [key for key in authored if key in kinds]
         unknown = [key for key in authored if key not in kinds and key not in COMMON]
         for key in unknown:
-            self._source.report((*path, key), f"there is no key '{key}' in a step", say_known(key, (*kinds, *COMMON)))
+            hint = _where_it_belongs(key, found) or say_known(key, (*kinds, *COMMON))
+            self._source.report((*path, key), f"there is no key '{key}' in a step", hint)
         if len(found) > 1:
             what = f"does two things at once: {' and '.join(found)}"
             self._source.report(path, what, "write a step of its own for each")
@@ -56,20 +58,15 @@ class StepReader:
 
     def _action(self, path: Path, kind: str, authored: object) -> Action | None:
         here = (*path, kind)
-        try:
-            plugin = registry.load(registry.STEPS, kind, Action)
-        except (ImportError, AttributeError, TypeError) as error:
-            what = f"the plugin of step kind '{kind}' cannot be loaded: {error}"
-            self._source.report(here, what, "repair or reinstall the package it came with")
+        done_by = plugin(self._source, here, registry.STEPS, kind, Action)
+        if done_by is None:
             return None
-        data = authored if isinstance(authored, dict) else {plugin.primary: authored}
-        if authored is None:
-            data = {}
-        action, findings = validate(plugin, data, here, self._source.reach)
+        data = authored if isinstance(authored, dict) else {done_by.primary: authored}
+        action, findings = validate(done_by, data, here, self._source.reach)
         self._source.report_all(findings)
         known = templates.step_names(self._variables, self._registered)
         for place, text in texts(authored, here):
-            wrong = templates.problems(text, known, shell=plugin.shell)
+            wrong = templates.problems(text, known, shell=done_by.shell)
             for said in wrong:
                 self._source.report(place, said)
             names = templates.secrets_in(text) if not wrong else frozenset()
@@ -134,6 +131,15 @@ class StepReader:
             self._source.report((*path, "register"), what, "use letters, digits and '_' only")
         else:
             self._registered.append(name)
+
+
+def _where_it_belongs(key: str, kinds: list[str]) -> str:
+    """A hint for a key of the action that is written beside it."""
+    for kind in kinds:
+        if key in keys_of(registry.STEPS, kind, Action):
+            primary = registry.load(registry.STEPS, kind, Action).primary
+            return f"write it under {kind}, as in {kind}: {{{primary}: …, {key}: …}}"
+    return ""
 
 
 def _name(kind: str | None, authored: object) -> str:

@@ -104,7 +104,7 @@ def _check_comparison(comparison: Comparison, readings: Mapping[str, Reading]) -
     wanted = _UNITS[reading.unit][0]
     bare_is_fine = reading.unit in (Unit.NUMBER, Unit.PERCENT) or comparison.bound == 0
     if comparison.unit is not reading.unit and not (comparison.unit is None and bare_is_fine):
-        given = "has no unit" if comparison.unit is None else f"compares it with {_UNITS[comparison.unit][0]}"
+        given = f"compares with {_UNITS[comparison.unit][0]}" if comparison.unit is not None else "has no unit"
         right = f"{comparison.reading} {comparison.operator} {_example(comparison, reading)}"
         return f"'{comparison.text}' {given}, but {comparison.reading} is {wanted}", f"write one such as {right}"
     bounds = Span(reading.low, reading.high)
@@ -158,7 +158,7 @@ def _check_recover(rules: CheckRules, at: Path) -> Findings:
         if comparison.reading not in compared:
             words = " and ".join(f"'{threshold}'" for _, threshold in breaches)
             what = f"'{comparison.text}' speaks of another reading than {words}"
-            return [Finding(path, what, say_known(comparison.reading, compared))]
+            return [Finding(path, what, f"compare {' or '.join(sorted(compared))}")]
         for key, threshold in breaches:
             for breach in threshold.comparisons:
                 if breach.reading == comparison.reading and _overlap(comparison, breach):
@@ -175,9 +175,9 @@ def _right_side(breach: Comparison) -> str:
     bound = breach.text.split(breach.operator, 1)[1].strip()
     match breach.operator:
         case ">" | ">=":
-            return f"it is well again further down: write {breach.reading} < {bound} or less"
+            return f"it must lie below that: write {breach.reading} <= {bound} or lower"
         case "<" | "<=":
-            return f"it is well again further up: write {breach.reading} > {bound} or more"
+            return f"it must lie above that: write {breach.reading} >= {bound} or higher"
         case "==":
             return f"write {breach.reading} != {bound}, or leave recover out"
         case _:

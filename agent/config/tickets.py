@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel
 
+from agent.config.kinds import plugin
 from agent.config.names import refer
 from agent.config.problem import Path, say_known
 from agent.config.source import Folder
@@ -23,24 +24,21 @@ def read_tickets(source: Folder) -> TicketSystem | None:
     if not isinstance(kind, str) or kind not in kinds:
         source.report(("tickets", "kind"), f"there is no ticket system kind {show(kind)}", say_known(kind, kinds))
         return None
-    try:
-        plugin = registry.load(registry.TICKETS, kind, TicketSystem)
-    except (ImportError, AttributeError, TypeError) as error:
-        what = f"the plugin of ticket system kind '{kind}' cannot be loaded: {error}"
-        source.report(("tickets", "kind"), what, "repair or reinstall the package it came with")
+    system = plugin(source, ("tickets", "kind"), registry.TICKETS, kind, TicketSystem)
+    if system is None:
         return None
-    tickets, findings = validate(plugin, authored, ("tickets",), source.reach)
+    tickets, findings = validate(system, authored, ("tickets",), source.reach)
     source.report_all(findings)
     if tickets is not None:
         refer_to_secrets(source, ("tickets",), tickets)
     return tickets
 
 
-def refer_to_secrets(source: Folder, path: Path, plugin: BaseModel) -> None:
+def refer_to_secrets(source: Folder, path: Path, model: BaseModel) -> None:
     """The secrets that a plugin logs in with must be listed."""
-    if not isinstance(plugin, HttpAccess):
+    if not isinstance(model, HttpAccess):
         return
-    if plugin.bearer is not None:
-        refer(source, (*path, "bearer"), "secrets", plugin.bearer)
-    if plugin.basic is not None:
-        refer(source, (*path, "basic", "password"), "secrets", plugin.basic.password)
+    if model.bearer is not None:
+        refer(source, (*path, "bearer"), "secrets", model.bearer)
+    if model.basic is not None:
+        refer(source, (*path, "basic", "password"), "secrets", model.basic.password)

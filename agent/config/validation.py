@@ -1,6 +1,6 @@
 """Validating what people wrote against a model, and saying what is wrong in plain words."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -25,8 +25,8 @@ _EXPECTED = {
     "int_from_float": "a whole number",
     "float_type": "a number",
     "float_parsing": "a number",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
+    "bool_type": "true/false",
+    "bool_parsing": "true/false",
     "tuple_type": "a list",
     "list_type": "a list",
     "dict_type": MAPPING,
@@ -43,12 +43,18 @@ _BOUNDS = {
 
 
 def validate(
-    model: type[M], data: object, at: Path, reach: Reach, filled_in: dict[str, object] | None = None
+    model: type[M],
+    data: object,
+    at: Path,
+    reach: Reach,
+    filled_in: dict[str, object] | None = None,
+    also: Iterable[str] = (),
 ) -> tuple[M | None, Findings]:
     """The model and every problem. `filled_in`: fields that people do not write, such as `name`.
 
     Where something is wrong, the model is made of what is right, so that the rest can be looked at as well;
-    None when that does not suffice. It is only good for finding more problems.
+    None when that does not suffice. It is only good for finding more problems. `also`: keys that may stand
+    in the same place for another model.
     """
     if data is None:
         data = {}
@@ -56,22 +62,50 @@ def validate(
         return None, [Finding(at, f"expected {MAPPING}, got {show(data)}")]
     filled_in = filled_in or {}
     findings: Findings = []
-    fields = shaped(model, data, at, findings, filled_in.keys()) | filled_in
+    fields = shaped(model, data, at, findings, filled_in.keys(), also) | filled_in
     try:
         return model.model_validate(fields), findings
     except ValidationError as error:
-        findings += explain(model, error, at, reach)
-        wrong = {details["loc"][0] for details in error.errors(include_url=False) if details["loc"]}
-    try:
-        return model.model_validate({key: value for key, value in fields.items() if key not in wrong}), findings
-    except ValidationError:
-        return None, findings
+        misspelt = {(*finding.path[:-1], nearest(finding.path[-1], keys(model)) or "") for finding in findings}
+        findings += explain(model, error, at, reach, misspelt)
+        places = [details["loc"] for details in error.errors(include_url=False)]
+    for depth in (None, 1):
+        try:
+            return model.model_validate(_without(fields, [place[:depth] for place in places])), findings
+        except ValidationError:
+            continue
+    return None, findings
 
 
-def explain(model: type[BaseModel], error: ValidationError, at: Path, reach: Reach) -> Findings:
-    """One finding for each place: what several branches of a union say of one value is said once."""
+def _without(fields: dict[str, object], places: list[Path]) -> dict[str, object]:
+    """A copy that lacks what is wrong, as deep down as mappings go. A place may be (): the whole, left as it is."""
+    copy = _copied(fields)
+    for place in filter(None, places):
+        inner = copy
+        for segment, following in zip(place, (*place[1:], None), strict=True):
+            below = inner.get(str(segment))
+            if not isinstance(below, dict) or following not in below:
+                inner.pop(str(segment), None)
+                break
+            inner = below
+    return copy
+
+
+def _copied(value: dict[str, object]) -> dict[str, object]:
+    return {key: _copied(each) if isinstance(each, dict) else each for key, each in value.items()}
+
+
+def explain(
+    model: type[BaseModel], error: ValidationError, at: Path, reach: Reach, misspelt: Collection[Path] = ()
+) -> Findings:
+    """One finding for each place: what several branches of a union say of one value is said once.
+
+    `misspelt`: keys that are missing because they are written wrongly, which has been said already.
+    """
     places: dict[Path, list[ErrorDetails]] = {}
     for details in error.errors(include_url=False):
+        if details["type"] == "missing" and (*at, *details["loc"]) in misspelt:
+            continue
         places.setdefault(reach((*at, *details["loc"])), []).append(details)
     findings: Findings = []
     for path, group in places.items():

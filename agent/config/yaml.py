@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import yaml
 from yaml.events import (
@@ -20,6 +21,7 @@ from agent.config.problem import Path, Problem, say_path
 from agent.config.scalar import plain_scalar
 
 SIZE_LIMIT = 1 << 20
+TOO_LARGE = f"is larger than {SIZE_LIMIT >> 20} MiB", "spread it over several files"
 DEPTH_LIMIT = 50
 EXPANSION_LIMIT = 100_000
 """How many values aliases may repeat in one file."""
@@ -71,7 +73,7 @@ class Document:
         return Problem(self.file, marks.line, marks.column, say_path(there), what, hint)
 
 
-class _Unreadable(Exception):
+class _Broken(Exception):
     """Nothing after this point of the file can be trusted."""
 
     def __init__(self, problem: Problem) -> None:
@@ -82,41 +84,53 @@ class _Unreadable(Exception):
 def read_document(text: str, file: str) -> Document:
     """Never raises: what is wrong is in `problems`. `file` is how people call the file."""
     if len(text) > SIZE_LIMIT:
-        return unreadable(file, f"is larger than {SIZE_LIMIT >> 20} MiB", "spread it over several files")
+        return unreadable(file, Unreadable(*TOO_LARGE))
     reader = _Reader(text.removeprefix("\ufeff"), file)
     try:
         data, marks = reader.document()
-    except _Unreadable as broken:
+    except _Broken as broken:
         return Document(file, None, Marks(1, 1), (*reader.problems, broken.problem), readable=False)
     except yaml.MarkedYAMLError as error:
-        return Document(file, None, Marks(1, 1), (*reader.problems, _syntax_problem(error, file)), readable=False)
-    except yaml.YAMLError as error:
-        return unreadable(file, f"is not YAML: {error}", "remove what is not plain text")
+        return Document(file, None, Marks(1, 1), (*reader.problems, _syntax_problem(error, text, file)), readable=False)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        return unreadable(file, Unreadable("holds a character that is not text", "save the file as plain text", line))
     return Document(file, data, marks, tuple(reader.problems))
 
 
-def unreadable(file: str, what: str, hint: str = "") -> Document:
+class Unreadable(NamedTuple):
+    """Why a file cannot be read, and what would be right. `line` 0: it is about the file as a whole."""
+
+    what: str
+    hint: str = ""
+    line: int = 0
+
+
+def unreadable(file: str, why: Unreadable) -> Document:
     """The document of a file of which nothing could be read."""
-    return Document(file, None, Marks(0, 0), (Problem(file, 0, 0, "", what, hint),), readable=False)
+    problem = Problem(file, why.line, 0, "", why.what, why.hint)
+    return Document(file, None, Marks(0, 0), (problem,), readable=False)
 
 
-def _syntax_problem(error: yaml.MarkedYAMLError, file: str) -> Problem:
+def _syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
+    """What the parser says, in words that tell what to look for."""
+    said, context = error.problem or "", error.context or ""
     mark = error.problem_mark or error.context_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    said = error.problem or "is not YAML"
+    what, hint = f"is not YAML: {said} {context}".rstrip(), "compare indentation and quotes with the lines above"
     if "mapping values are not allowed" in said:
-        return Problem(
-            file, line, column, "", "a ':' stands where no key can be", "put a value that holds ': ' in quotes"
-        )
-    if "cannot start any token" in said and "\\t" in said.replace("\t", "\\t"):
-        return Problem(file, line, column, "", "a tab is used for indentation", "indent with spaces")
-    if "cannot start any token" in said:
-        return Problem(file, line, column, "", "a value begins with a special character", "put the value in quotes")
-    if "did not find expected key" in said or "could not find expected ':'" in said:
+        what, hint = "a ':' stands where no key can be", "put a value that holds ': ' in quotes"
+    elif "quoted scalar" in context:
+        what, hint = "the quotes that begin here are never closed", "close them"
+        mark = error.context_mark or mark
+    elif "cannot start any token" in said and mark:
+        character = text.splitlines()[mark.line][mark.column : mark.column + 1]
+        what, hint = f"a value begins with '{character}'", "put the value in quotes"
+        if character == "\t":
+            what, hint = "a tab is used for indentation", "indent with spaces"
+    elif "did not find expected key" in said or "could not find expected ':'" in said:
         what = "this line is neither 'key: value' nor indented like its neighbours"
-        return Problem(file, line, column, "", what, "compare its indentation with the lines above, and its quotes")
-    context = f" {error.context}" if error.context else ""
-    return Problem(file, line, column, "", f"is not YAML: {said}{context}", "compare indentation and quotes")
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    return Problem(file, line, column, "", what, hint)
 
 
 def _place(event: Event) -> tuple[int, int]:
@@ -144,14 +158,14 @@ class _Reader:
         next(self._events)  # the document's end
         second = next(self._events)
         if isinstance(second, DocumentStartEvent):
-            raise self._unreadable(second, (), "a second document begins ('---')", "write one document a file")
+            raise self._broken(second, (), "a second document begins ('---')", "write one document a file")
         return data, marks
 
     def _value(self, event: Event, path: Path, depth: int) -> tuple[object, Marks]:
         if isinstance(event, AliasEvent):
             return self._alias(event, path, depth)
         if depth > DEPTH_LIMIT:
-            raise self._unreadable(event, path, f"is nested deeper than {DEPTH_LIMIT} levels", "")
+            raise self._broken(event, path, f"is nested deeper than {DEPTH_LIMIT} levels", "")
         self._check_tag(event, path)
         marks = Marks(*_place(event))
         data: object
@@ -162,7 +176,7 @@ class _Reader:
         elif isinstance(event, MappingStartEvent):
             data = self._mapping(marks, path, depth)
         else:
-            raise self._unreadable(event, path, f"is not YAML: {type(event).__name__}", "")
+            raise self._broken(event, path, f"is not YAML: {type(event).__name__}", "")
         if event.anchor:
             self._anchors[event.anchor] = data, marks
         return data, marks
@@ -171,15 +185,13 @@ class _Reader:
         known = self._anchors.get(event.anchor or "")
         if known is None:
             what = f"'*{event.anchor}' names nothing written before it"
-            raise self._unreadable(
-                event, path, what, f"write '&{event.anchor}' at the value to repeat, above this line"
-            )
+            raise self._broken(event, path, what, f"write '&{event.anchor}' at the value to repeat, above this line")
         data, marks = known
         self._expanded += marks.size
         if self._expanded > EXPANSION_LIMIT:
-            raise self._unreadable(event, path, f"aliases repeat more than {EXPANSION_LIMIT} values", "use fewer")
+            raise self._broken(event, path, f"aliases repeat more than {EXPANSION_LIMIT} values", "use fewer")
         if depth + marks.height - 1 > DEPTH_LIMIT:
-            raise self._unreadable(event, path, f"is nested deeper than {DEPTH_LIMIT} levels", "")
+            raise self._broken(event, path, f"is nested deeper than {DEPTH_LIMIT} levels", "")
         here = Marks(*_place(event), marks.children, marks.size, marks.height)
         return data, here
 
@@ -198,7 +210,7 @@ class _Reader:
         while not isinstance(event := next(self._events), MappingEndEvent):
             if not isinstance(event, ScalarEvent):
                 hint = "put a value that begins with '{' or '[' in quotes, as in \"{{ host.name }}\""
-                raise self._unreadable(event, path, "a key must be a word", hint)
+                raise self._broken(event, path, "a key must be a word, not a mapping or a list", hint)
             key = str(event.value)
             value, value_marks = self._value(next(self._events), (*path, key), depth + 1)
             if key == _MERGE and event.implicit[0]:
@@ -221,7 +233,7 @@ class _Reader:
         sources = list(enumerate(value)) if isinstance(value, list) else [(None, value)]
         for index, source in sources:
             if not isinstance(source, dict):
-                raise self._unreadable(event, path, "'<<' can only take over a mapping", "write <<: *NAME")
+                raise self._broken(event, path, "'<<' can only take over a mapping", "write <<: *NAME")
             source_marks = value_marks if index is None else value_marks.children[index]
             for key, taken in source.items():
                 if key not in entries:
@@ -241,5 +253,5 @@ class _Reader:
     def _problem(self, event: Event, path: Path, what: str, hint: str) -> Problem:
         return Problem(self._file, *_place(event), say_path(path), what, hint)
 
-    def _unreadable(self, event: Event, path: Path, what: str, hint: str) -> _Unreadable:
-        return _Unreadable(self._problem(event, path, what, hint))
+    def _broken(self, event: Event, path: Path, what: str, hint: str) -> _Broken:
+        return _Broken(self._problem(event, path, what, hint))
