@@ -1,0 +1,189 @@
+"""Carries out the runbook steps that were decided and committed: each at most once, unless it is repeatable."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from agent.core.secret_token import substitute_secrets
+from agent.errors import ParamedicError, StoreError
+from agent.model.commands import RunStep
+from agent.model.events import StepEnded
+from agent.model.execution import StepOutcome, StepStatus
+from agent.model.inventory import Host
+from agent.model.runbook import Action
+from agent.model.settings import LOCALHOST
+from agent.plugin.api import Performed, StepPorts
+from agent.plugin.endings import PERHAPS, ending_of_error
+from agent.plugin.registry import STEPS, UnknownKind, load
+from agent.runtime.output import BoundedOutput
+from agent.runtime.redaction import Redactor
+from agent.runtime.workers import Workers
+
+log = logging.getLogger("paramedic.performer")
+
+_HERE = Host(name=LOCALHOST, connection="local")
+
+
+def installed(kind: str) -> type[Action]:
+    """The class of a step kind that a plugin brought. Raises UnknownKind."""
+    return load(STEPS, kind, Action)
+
+
+class StepQueue(Protocol):
+    """Where it is kept, durably, that a step was begun."""
+
+    def start_step(self, step_id: str, at: float) -> bool:
+        """False if it was begun or ended before. Raises StoreError."""
+
+
+class Performer:
+    """`now` gives seconds since the epoch; `post` hands the result to the deciding loop, from any thread."""
+
+    def __init__(
+        self,
+        queue: StepQueue,
+        hosts: Mapping[str, Host],
+        ports: StepPorts,
+        redactor: Redactor,
+        post: Callable[[StepEnded], None],
+        now: Callable[[], float],
+        *,
+        workers: int = 64,
+        output_limit: int = 65536,
+        find: Callable[[str], type[Action]] = installed,
+    ) -> None:
+        """`output_limit`: bytes kept of each of a step's outputs. `find` raises UnknownKind."""
+        self._queue = queue
+        self._hosts = hosts
+        self._ports = ports
+        self._redactor = redactor
+        self._post = post
+        self._now = now
+        self._output_limit = output_limit
+        self._find = find
+        self._workers = Workers("step", workers)
+        self._under_way: set[str] = set()
+        self._ended = threading.Condition()
+        self._stopping = False
+
+    def use(self, hosts: Mapping[str, Host]) -> None:
+        """The inventory from now on."""
+        self._hosts = hosts
+
+    @property
+    def under_way(self) -> tuple[str, ...]:
+        """Ids of the steps being carried out."""
+        with self._ended:
+            return tuple(sorted(self._under_way))
+
+    def perform(self, command: RunStep) -> None:
+        """Begin as soon as a thread is free. Does not block."""
+        self._workers.submit([partial(self._carry_out, command, begun=False)])
+
+    def resume(self, unfinished: Iterable[tuple[RunStep, bool]]) -> None:
+        """What the agent left: each step, and whether it was begun. Such a one is begun again only if it may be."""
+        for command, begun in unfinished:
+            if begun and not command.repeatable:
+                message = f"the agent ended while the step was under way; {PERHAPS}"
+                self._post(StepEnded(self._now(), command.id, StepOutcome(StepStatus.UNKNOWN, message=message)))
+            else:
+                self._workers.submit([partial(self._carry_out, command, begun=begun)])
+
+    def stop(self, within: float) -> tuple[str, ...]:
+        """Begin nothing more; wait for what is under way. Answers the ids of what still is `within` seconds later."""
+        self._workers.close()
+        with self._ended:
+            self._stopping = True
+            self._ended.wait_for(lambda: not self._under_way, within)
+            return tuple(sorted(self._under_way))
+
+    def _carry_out(self, command: RunStep, *, begun: bool) -> None:
+        with self._ended:
+            if self._stopping:
+                return  # it stays in the queue for the next start
+            self._under_way.add(command.id)
+        try:
+            if begun or self._begin(command):
+                outcome = self._outcome(command)
+                self._post(StepEnded(self._now(), command.id, self._fit_to_leave(outcome)))
+        finally:
+            with self._ended:
+                self._under_way.discard(command.id)
+                self._ended.notify_all()
+
+    def _begin(self, command: RunStep) -> bool:
+        try:
+            first = self._queue.start_step(command.id, self._now())
+        except StoreError as error:
+            message = f"not begun, because that could not be recorded: {error}"
+            self._post(StepEnded(self._now(), command.id, StepOutcome(StepStatus.FAILED, message=message)))
+            return False
+        if not first:
+            log.warning("%s was begun before and is not begun again", command.id)
+        return first
+
+    def _outcome(self, command: RunStep) -> StepOutcome:
+        began = time.monotonic()
+        host = _HERE if command.local else self._hosts.get(command.host)
+        if host is None:
+            return StepOutcome(StepStatus.REFUSED, message=f"{command.host} is no longer in the inventory")
+        try:
+            action = self._action(command)
+            outcome = action.perform(host, self._ports, timeout=command.timeout, sudo=command.sudo)
+        except ParamedicError as error:
+            outcome = ending_of_error(error)
+        except Exception as error:
+            log.exception("step kind %s failed in %s", command.kind, command.id)
+            message = f"the step kind {command.kind!r} failed: {type(error).__name__}: {error}; {PERHAPS}"
+            outcome = StepOutcome(StepStatus.UNKNOWN, message=message)
+        return outcome if outcome.seconds else replace(outcome, seconds=time.monotonic() - began)
+
+    def _action(self, command: RunStep) -> Performed:
+        """Raises ParamedicError: nothing was done then."""
+        try:
+            found = self._find(command.kind)
+            action = found.model_validate(self._with_secrets(command.params, found.shell))
+        except (UnknownKind, TypeError) as error:
+            raise ParamedicError(str(error)) from error
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]
+            raise ParamedicError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        if not isinstance(action, Performed):
+            raise ParamedicError(f"step kind {command.kind!r} has nothing to carry out")
+        return action
+
+    def _with_secrets(self, value: object, shell: bool) -> object:
+        match value:
+            case str():
+                return substitute_secrets(value, self._ports.secret, shell=shell)
+            case Mapping():
+                return {key: self._with_secrets(item, shell) for key, item in value.items()}
+            case list() | tuple():
+                return [self._with_secrets(item, shell) for item in value]
+            case _:
+                return value
+
+    def _fit_to_leave(self, outcome: StepOutcome) -> StepOutcome:
+        """Secrets hidden before anything is cut, because half a secret would not be recognised."""
+        return replace(
+            outcome,
+            stdout=self._bounded(self._redactor.redact(outcome.stdout)),
+            stderr=self._bounded(self._redactor.redact(outcome.stderr)),
+            message=self._bounded(self._redactor.redact(outcome.message)),
+        )
+
+    def _bounded(self, text: str) -> str:
+        if (
+            len(text) * 4 <= self._output_limit
+            or len(content := text.encode(errors="backslashreplace")) <= self._output_limit
+        ):
+            return text
+        kept = BoundedOutput(self._output_limit)
+        kept.feed(content)
+        return kept.text()

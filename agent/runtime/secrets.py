@@ -1,0 +1,84 @@
+"""Secret values by name, from where the configuration says they are kept."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from agent.config.secret import SecretRef
+from agent.errors import UnknownSecret
+
+LIMIT = 65536
+"""Bytes of a secret: a longer file is not one."""
+
+_Stamp = tuple[int, int, int]
+
+
+class Secrets:
+    """Resolves references when asked; a file is read again when it changes. Thread-safe.
+
+    Text in UTF-8; line ends at the end do not belong to the value.
+    """
+
+    def __init__(self, refs: Mapping[str, SecretRef], environ: Mapping[str, str] = os.environ) -> None:
+        self._refs = dict(refs)
+        self._environ = environ
+        self._read: dict[Path, tuple[_Stamp, str]] = {}
+        self._seen: dict[str, str] = {}
+
+    def use(self, refs: Mapping[str, SecretRef]) -> None:
+        """Other references from now on; the old values stay known to `seen`."""
+        self.seen()
+        self._refs = dict(refs)
+
+    def secret(self, name: str) -> str:
+        """Raises UnknownSecret, which names the place and never what is there."""
+        ref = self._refs.get(name)
+        if ref is None:
+            raise UnknownSecret(f"no secret is called {name!r}")
+        value = self._value(name, ref).rstrip("\r\n")
+        if not value:
+            raise UnknownSecret(f"secret {name!r}: {ref} is empty")
+        self._seen[value] = name
+        return value
+
+    def seen(self) -> Mapping[str, str]:
+        """Every value that can be had now or was had before, to its name: a changed secret is still one."""
+        for name in self._refs:
+            try:
+                self.secret(name)
+            except UnknownSecret:
+                continue  # what is not there cannot leak
+        return dict(self._seen)
+
+    def _value(self, name: str, ref: SecretRef) -> str:
+        if ref.place == "env":
+            if ref.name not in self._environ:
+                raise UnknownSecret(f"secret {name!r}: the environment variable {ref.name} is not set")
+            return self._environ[ref.name]
+        if ref.place == "file":
+            return self._from_file(name, Path(ref.name))
+        folder = self._environ.get("CREDENTIALS_DIRECTORY")
+        if not folder:
+            raise UnknownSecret(
+                f"secret {name!r}: systemd gave no credentials; add LoadCredential={ref.name}:PATH to the unit"
+            )
+        return self._from_file(name, Path(folder) / ref.name)
+
+    def _from_file(self, name: str, path: Path) -> str:
+        try:
+            about = path.stat()
+            stamp = (about.st_mtime_ns, about.st_size, about.st_ino)
+            known = self._read.get(path)
+            if known is not None and known[0] == stamp:
+                return known[1]
+            with path.open("rb") as file:
+                content = file.read(LIMIT + 1)
+            value = content.decode()
+        except OSError as error:
+            raise UnknownSecret(f"secret {name!r}: {path}: {(error.strerror or str(error)).lower()}") from error
+        except UnicodeDecodeError:
+            raise UnknownSecret(f"secret {name!r}: {path} is not UTF-8 text") from None
+        if len(content) > LIMIT:
+            raise UnknownSecret(f"secret {name!r}: {path} is longer than {LIMIT} bytes")
+        self._read[path] = (stamp, value)
+        return value

@@ -1,0 +1,152 @@
+"""Secrets: where values come from, and that none leaves."""
+
+import base64
+import json
+import shlex
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.config.secret import SecretRef
+from agent.errors import UnknownSecret
+from agent.runtime.redaction import Redactor
+from agent.runtime.secrets import Secrets
+
+KEY = """\
+-----BEGIN OPENSSH PRIVATE KEY-----
+b3BlbnNzaC1rZXktdjEAAAAABG5vbmU
+QyNTUxOQAAACDx0123456789
+-----END OPENSSH PRIVATE KEY-----
+"""
+
+
+def test_each_place(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("from file\n")
+    (tmp_path / "key").write_text(KEY)
+    secrets = Secrets(
+        {
+            "a": SecretRef("env", "API"),
+            "b": SecretRef("file", str(tmp_path / "password")),
+            "c": SecretRef("credential", "key"),
+        },
+        {"API": "from env", "CREDENTIALS_DIRECTORY": str(tmp_path)},
+    )
+    assert [secrets.secret(name) for name in "abc"] == ["from env", "from file", KEY.rstrip("\n")]
+
+
+@pytest.mark.parametrize(
+    ("ref", "content", "says"),
+    [
+        (None, None, "no secret is called 'x'"),
+        (SecretRef("env", "NOPE"), None, "environment variable NOPE is not set"),
+        (SecretRef("file", "{folder}/x"), None, "no such file or directory"),
+        (SecretRef("file", "{folder}/x"), b"\n", "is empty"),
+        (SecretRef("file", "{folder}/x"), b"\xff\xfe", "is not UTF-8 text"),
+        (SecretRef("file", "{folder}/x"), b"a" * 70000, "is longer than 65536 bytes"),
+        (SecretRef("credential", "x"), None, "LoadCredential=x:PATH"),
+    ],
+)
+def test_what_resolves_to_nothing(tmp_path: Path, ref: SecretRef | None, content: bytes | None, says: str) -> None:
+    if content is not None:
+        (tmp_path / "x").write_bytes(content)
+    refs = {} if ref is None else {"x": SecretRef(ref.place, ref.name.format(folder=tmp_path))}
+    with pytest.raises(UnknownSecret) as raised:
+        Secrets(refs, {}).secret("x")
+    assert says in str(raised.value)
+
+
+def test_a_changed_file_is_read_again_and_the_old_value_stays_hidden(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("first-value")
+    secrets = Secrets({"db": SecretRef("file", str(file))}, {})
+    redactor = Redactor(secrets.seen)
+    assert redactor.redact("is first-value") == "is [redacted:db]"
+    (tmp_path / "new").write_text("second-one")
+    (tmp_path / "new").replace(file)
+    assert secrets.secret("db") == "second-one"
+    assert redactor.redact("first-value second-one") == "[redacted:db] [redacted:db]"
+    secrets.use({})
+    assert redactor.redact("first-value second-one") == "[redacted:db] [redacted:db]"
+
+
+def redactor_of(**values: str) -> Redactor:
+    return Redactor(lambda: {value: name for name, value in values.items()})
+
+
+SECRET = "p&ss wörd'\"x/$"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        SECRET,
+        quote(SECRET),
+        quote(SECRET, safe="").lower(),
+        SECRET.replace(" ", "+"),
+        shlex.quote(SECRET),
+        json.dumps(SECRET),
+        json.dumps(SECRET, ensure_ascii=False),
+        base64.b64encode(SECRET.encode()).decode(),
+        base64.b64encode(b"user:" + SECRET.encode()).decode(),
+        base64.urlsafe_b64encode(b"me:" + SECRET.encode()).decode(),
+    ],
+)
+def test_a_secret_is_hidden_however_it_is_written(form: str) -> None:
+    if form == SECRET.replace(" ", "+"):
+        form = quote(SECRET, safe="").replace("%20", "+")
+    hidden = redactor_of(db=SECRET).redact(f"said {form} end")
+    assert "[redacted:db]" in hidden
+    assert hidden.startswith("said ")
+    assert hidden.endswith(" end")
+    assert "rd" not in hidden.replace("[redacted:db]", "")
+
+
+@given(st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=12, max_size=40), st.binary(max_size=5))
+def test_a_secret_is_hidden_in_the_middle_of_base64(value: str, before: bytes) -> None:
+    text = base64.b64encode(before + value.encode() + b"after").decode()
+    assert "[redacted:s]" in redactor_of(s=value).redact(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("password=hunter2 next", "password=[redacted] next"),
+        ("DB_PASSWORD: 'hunter 2' next", "DB_PASSWORD: [redacted] next"),
+        ('{"api_key": "abc", "n": 1}', '{"api_key": [redacted], "n": 1}'),
+        ("mysql --password hunter2 -h x", "mysql --password [redacted] -h x"),
+        ("Authorization: Bearer abc.def", "Authorization: Bearer [redacted]"),
+        ("authorization: Basic dTpw\nHost: x", "authorization: Basic [redacted]\nHost: x"),
+        ("postgres://app:hunter2@db/x", "postgres://app:[redacted]@db/x"),
+        (f"key:\n{KEY}end", "key:\n-----BEGIN OPENSSH PRIVATE KEY-----[redacted]\nend"),
+        (f"key:\n{KEY[:70]}", "key:\n-----BEGIN OPENSSH PRIVATE KEY-----[redacted]"),
+        ("password=geheim", "password=[redacted:known]"),
+        ("the password of the tokens was changed", "the password of the tokens was changed"),
+        ("http://x:8080/a@b", "http://x:8080/a@b"),
+        ("", ""),
+    ],
+)
+def test_what_looks_like_a_secret_is_hidden_too(text: str, hidden: str) -> None:
+    assert redactor_of(known="geheim").redact(text) == hidden
+
+
+def test_lines_of_a_key_are_hidden_one_by_one() -> None:
+    text = f"  {KEY.splitlines()[1]}\n"
+    assert redactor_of(ssh=KEY.strip()).redact(text) == "  [redacted:ssh]\n"
+
+
+def test_a_very_short_secret_does_not_shred_the_text() -> None:
+    assert redactor_of(pin="ab").redact("about abba") == "about abba"
+
+
+def test_patterns_of_the_operator() -> None:
+    redactor = Redactor(dict, [r"INTERNAL-\d+"])
+    assert redactor.redact("see INTERNAL-12, password=x") == "see [redacted], password=x"
+
+
+@pytest.mark.parametrize("text", ["password" * 9000, "a://" * 20000, "-----BEGIN PRIVATE KEY-----" * 3000, "'" * 70000])
+@pytest.mark.timeout(20)
+def test_no_text_makes_it_slow(text: str) -> None:
+    redactor_of(known="geheim").redact(text)
