@@ -43,6 +43,7 @@ class Line:
             with self.access.session(self.secrets, self.seconds) as session:
                 for name, secret in self.tokens.items():
                     session.headers[name] = self.secrets.secret(secret)
+                _refuse_unsendable(what, session.headers)
                 answer = session.request(
                     request.method, self.url + path, params=query, headers=headers, data=body, allow_redirects=False
                 )
@@ -79,8 +80,20 @@ class Line:
             yield self.secrets.secret(name)
 
 
+def _is_sendable(text: str) -> bool:
+    return text.isascii() and text.isprintable() and text == text.strip()
+
+
 def _sendable(name: str, text: str) -> str:
     """Raises TicketError for what no header can carry."""
-    if not (text.isascii() and text.isprintable()) or text != text.strip():
+    if not _is_sendable(text):
         raise TicketError(f"the header {name} cannot carry {one_line(repr(text), 80)}", retryable=False)
     return text
+
+
+def _refuse_unsendable(what: str, login: Mapping[str, str | bytes]) -> None:
+    """A key with a line break, say. Raises TicketSystemUnavailable, which does not show the secret."""
+    for name, value in login.items():
+        if not _is_sendable(str(value)):
+            text = f"{what} cannot be sent: the secret for the header {name} has characters that no header can carry"
+            raise TicketSystemUnavailable(text, retry_after=FOR_A_PERSON)
