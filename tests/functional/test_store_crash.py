@@ -16,7 +16,7 @@ from agent.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull, StoreNo
 from agent.model.decision import Decision
 from agent.model.health import Health, Key
 from agent.runtime.store import Store
-from agent.runtime.store.engine import told
+from agent.runtime.store.engine import Database, told
 from tests.functional.records import EXECUTION, INCIDENT, NOON, STEP, entry, notes, opened, update
 from tests.neighbours import available
 
@@ -89,6 +89,16 @@ def test_a_step_claimed_before_the_kill_is_known_as_started(path: Path) -> None:
     with Store.open(path) as store:
         assert store.unfinished_steps() == [(STEP, True)]
         assert not store.start_step(STEP.id, NOON)
+
+
+def test_a_commit_is_on_the_disk_before_it_is_reported(path: Path) -> None:
+    """What only a power failure would show: SQLite syncs the write-ahead log at every commit."""
+    Store.open(path).close()
+    database = Database(path, read_only=False)
+    with database.writing() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+    database.close()
 
 
 @pytest.fixture
@@ -191,7 +201,9 @@ def test_a_backup_of_a_running_agent_is_restored(path: Path, tmp_path: Path) -> 
         head, identity = store.head(), store.load(NOON).agent_id
         store.backup(copy)
         store.commit([notes("after")], NOON)
-    assert [file.name for file in copy.parent.iterdir()] == ["paramedic.db"]
+    with Store.open(copy, read_only=True) as reader:  # also from a medium that cannot be written
+        assert reader.head() == head
+        assert [file.name for file in copy.parent.iterdir()] == ["paramedic.db"]
     assert copy.stat().st_mode & 0o777 == 0o600
     with Store.open(copy) as restored:
         assert restored.verify().ok

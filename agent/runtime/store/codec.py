@@ -62,9 +62,9 @@ def dump(value: Any) -> str:
     """
     adapter = _adapter(type(value))
     try:
-        return adapter.dump_json(value, fallback=_plain, warnings=False).decode()
+        return adapter.dump_json(value, warnings=False).decode()
     except PydanticSerializationError:
-        # Hostile text is rare: only then is the price of walking through it paid.
+        # Undecodable text and read-only mappings are rare: only then is the price of walking through it paid.
         return CANONICAL(_storable_tree(adapter.dump_python(value, mode="json", fallback=_plain, warnings=False)))
 
 
