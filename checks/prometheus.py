@@ -9,7 +9,6 @@ import requests
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from pydantic import AfterValidator, BeforeValidator, Field
-from urllib3 import Retry
 
 from agent.errors import CannotAsk
 from agent.model.inventory import Host
@@ -88,9 +87,7 @@ class Prometheus(HttpAccess, CheckType):
 
         with self.session(ports, ports.timeout, _LARGEST) as session:
             session.hooks["response"].append(look)
-            client = PrometheusConnect(
-                self.url.rstrip("/"), session=session, retry=Retry(total=0), timeout=ports.timeout
-            )
+            client = PrometheusConnect(self.url.rstrip("/"), session=session)  # whose deadline and one attempt count
             try:
                 result = client.custom_query(self.query, params={"timeout": f"{ports.timeout:.3f}"})
             except (requests.JSONDecodeError, KeyError, TypeError, RecursionError) as error:

@@ -45,7 +45,7 @@ def parse_performance_data(text: str) -> dict[str, float]:
     """
     readings: dict[str, float] = {}
     for entry in _ENTRY.finditer(text):
-        label = entry["quoted"].replace("''", "'") if entry["quoted"] else entry["plain"]
+        label = entry["quoted"] or entry["plain"]  # a quote written twice becomes `_` as one would
         value = _in_base_unit(float(entry["value"]), entry["unit"])
         if value is not None:
             readings.setdefault(reading_name(label), value)

@@ -55,18 +55,19 @@ def connect(host: str, port: int, seconds: float) -> socket.socket:
 
 
 def connect_any(addresses: Sequence[Address], seconds: float) -> socket.socket:
-    """The first of at least one address that accepts. Raises the OSError of the last that had its say."""
+    """The first address that accepts. Raises the OSError of the last that had its say."""
     deadline = time.monotonic() + seconds
     failure: OSError | None = None
     for tried, address in enumerate(addresses):
-        share = max(0.001, (deadline - time.monotonic()) / (len(addresses) - tried))
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
         try:
-            return _open(address, share)
+            return _open(address, left / (len(addresses) - tried))
         except OSError as error:
             if failure is None or error.errno not in _OURS:
                 failure = error
-    assert failure is not None, "no address was given"
-    raise failure
+    raise failure or TimeoutError("no time to connect")
 
 
 def _resolve(host: str, port: int) -> Sequence[Address]:

@@ -2,11 +2,15 @@
 
 import os
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
+import pytest
 
 from agent.runtime.processes import ProcessSnapshot
+from tests.neighbours import available
 from tests.neighbours.waiting import until
 
 
@@ -44,6 +48,38 @@ def test_a_zombie_is_there_and_not_alive() -> None:
     process.wait()
     assert not found.alive
     assert process.pid not in [each.pid for each in ProcessSnapshot(0).processes()]
+
+
+@pytest.mark.root
+def test_a_pid_used_again_is_another_process() -> None:
+    """Its start time tells: a remembered one would make a fresh process look old."""
+    last_pid = Path("/proc/sys/kernel/ns_last_pid")
+    why_not = None if os.access(last_pid, os.W_OK) else f"{last_pid} cannot be written"
+    available.require("choosing a pid", why_not, "run the tests as root on a machine of your own")
+    snapshot = ProcessSnapshot(0)
+    first = subprocess.Popen(["sleep", "600"])
+    [before] = [each for each in snapshot.processes() if each.pid == first.pid]
+    first.kill()
+    first.wait()
+    clock = time.clock_gettime(time.CLOCK_BOOTTIME) + 0.05  # start times are counted in hundredths of a second
+
+    def again() -> subprocess.Popen[bytes] | None:
+        if time.clock_gettime(time.CLOCK_BOOTTIME) < clock:
+            return None
+        last_pid.write_text(str(before.pid - 1))
+        process = subprocess.Popen(["sleep", "600"])
+        if process.pid == before.pid:
+            return process
+        process.kill()
+        process.wait()
+        return None
+
+    second = until(again, within=30, what=f"a process with pid {before.pid}")
+    assert second
+    [after] = [each for each in snapshot.processes() if each.pid == before.pid]
+    second.kill()
+    second.wait()
+    assert after.started > before.started
 
 
 def test_processes_that_come_and_go_meanwhile_do_no_harm() -> None:

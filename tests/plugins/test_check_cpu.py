@@ -22,7 +22,7 @@ def later(**spent: float) -> dict[str, float]:
         ({"system": 1.0, "irq": 1.0, "softirq": 2.0, "idle": 6.0}, {"used": 40, "system": 40}),
         ({"iowait": 5.0, "idle": 5.0}, {"used": 0, "iowait": 50}),
         ({"steal": 2.0, "idle": 8.0}, {"used": 20, "steal": 20}),
-        ({"iowait": -1.0, "idle": 10.0}, {"used": 0, "iowait": 0}),
+        ({"iowait": -5.0, "user": 5.0, "idle": 5.0}, {"used": 50, "iowait": 0}),
     ],
 )
 def test_shares_of_the_time_between_two_samples(spent: dict[str, float], expected: dict[str, float]) -> None:

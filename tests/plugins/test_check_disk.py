@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from pydantic import ValidationError
 
@@ -111,3 +112,17 @@ def test_all_leaves_a_tmpfs_out(small_disk: Path) -> None:
 def test_refuses_what_is_no_path(path: object) -> None:
     with pytest.raises(ValidationError, match="write"):
         Disk.model_validate({"path": path})
+
+
+@pytest.mark.root
+def test_all_names_a_file_system_once_however_often_it_is_mounted(tmp_path: Path) -> None:
+    available.require("a bind mount", None if os.geteuid() == 0 else "mount needs root", NEED_ROOT)
+    again = tmp_path / "again"
+    again.mkdir()
+    real = next(each.mountpoint for each in psutil.disk_partitions() if Path(each.mountpoint).is_dir())
+    subprocess.run(["mount", "--bind", real, again], check=True)
+    try:
+        subjects = [answer.subject for answer in Disk(path="all").ask(LOCAL, PORTS)]
+    finally:
+        subprocess.run(["umount", again], check=True)
+    assert f"localhost {again}" not in subjects
