@@ -8,6 +8,7 @@ from agent.config.kinds import keys_of, plugin
 from agent.config.names import named, refer, refer_to_hosts
 from agent.config.probes import HostTemplates
 from agent.config.problem import Path, say_known
+from agent.config.secret import secret_names
 from agent.config.services import check_category
 from agent.config.shape import keys
 from agent.config.source import Folder
@@ -149,6 +150,9 @@ class _Reader:
         self._source.report_all(findings)
         for host, check_type in made:
             self.probes.append(Probe(name, host, check_type))
+        for _, check_type in made[:1]:  # the names are the same for every host
+            for path, secret in secret_names(check_type, ("checks", name)):
+                refer(self._source, path, "secrets", secret)
 
 
 def _some(names: list[str]) -> str:

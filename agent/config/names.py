@@ -42,7 +42,9 @@ def refer(source: Folder, path: Path, section: str, name: str, written_in: Sourc
     if source.is_whole:
         known = [*source.section(section), *([LOCALHOST] if section == "hosts" else [])]
         hint = say_known(name, known, f"define it under '{section}:'")
-        (written_in or source).report(path, f"there is no {_ONE[section]} '{name}'", hint)
+        # Someone may have written the secret itself, so it is not repeated.
+        what = "there is no secret of this name" if section == "secrets" else f"there is no {_ONE[section]} '{name}'"
+        (written_in or source).report(path, what, hint)
     return False
 
 

@@ -1,12 +1,15 @@
 """Secrets are named in the configuration and kept elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, cast
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
-from agent.config.problem import nearest
+from pydantic import BaseModel
+
+from agent.config.problem import Path, nearest
 from agent.config.source import Folder
+from agent.model.authored import NamesSecret
 
 Place = Literal["env", "file", "credential"]
 _PLACES = ("env", "file", "credential")
@@ -23,7 +26,7 @@ class SecretRef:
         return f"{self.place} {self.name}"
 
 
-def read_secrets(source: Folder, folder: Path) -> Mapping[str, SecretRef]:
+def read_secrets(source: Folder, folder: FilePath) -> Mapping[str, SecretRef]:
     """References by name. What is written is never repeated in a problem: it may be the secret itself."""
     found: dict[str, SecretRef] = {}
     for name, authored in source.section("secrets").items():
@@ -33,7 +36,7 @@ def read_secrets(source: Folder, folder: Path) -> Mapping[str, SecretRef]:
     return found
 
 
-def _reference(source: Folder, folder: Path, name: str, authored: object) -> SecretRef | None:
+def _reference(source: Folder, folder: FilePath, name: str, authored: object) -> SecretRef | None:
     path = ("secrets", name)
     variable = name.upper().replace("-", "_").replace(".", "_")
     hint = f"write {{env: {variable}}}, {{file: secrets/{name}}} or {{credential: {name}}}"
@@ -54,5 +57,28 @@ def _reference(source: Folder, folder: Path, name: str, authored: object) -> Sec
         source.report((*path, place), "expected the name of the place as text", hint)
         return None
     if place == "file":
-        where = str(folder / Path(where).expanduser())
+        where = str(folder / FilePath(where).expanduser())
     return SecretRef(cast(Place, place), where)
+
+
+def secret_names(model: BaseModel, at: Path) -> Iterator[tuple[Path, str]]:
+    """Every secret that a model's fields name, with the place of the name."""
+    for attribute, field in type(model).model_fields.items():
+        path = (*at, field.alias or attribute)
+        yield from _named(field.annotation, field.metadata, getattr(model, attribute), path)
+
+
+def _named(annotation: Any, metadata: Iterable[object], value: object, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, str):
+        if any(isinstance(mark, NamesSecret) for mark in metadata):
+            yield path, value
+            return
+        for branch in get_args(annotation):
+            if get_origin(branch) is Annotated:
+                yield from _named(branch, branch.__metadata__, value, path)
+    elif isinstance(value, BaseModel):
+        yield from secret_names(value, path)
+    elif isinstance(value, Mapping) and get_origin(annotation) is dict:
+        inner = get_args(annotation)[1]
+        for key, each in value.items():
+            yield from _named(inner, getattr(inner, "__metadata__", ()), each, (*path, key))

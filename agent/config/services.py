@@ -12,6 +12,7 @@ from agent.model.inventory import Group
 from agent.model.policy import Policy, Team
 from agent.model.priority import Impact, Urgency
 from agent.model.service import Criticality, Service
+from agent.model.settings import LOCALHOST
 
 UNOWNED = ("general", "monitoring")
 """Categories that need no team of their own: the default team takes them."""
@@ -43,7 +44,7 @@ def _hosts(reference: str, groups: Mapping[str, Group]) -> tuple[str, ...]:
     sort, _, name = reference.partition(":")
     if sort == "group":
         return groups[name].hosts if name in groups else ()
-    return (name,) if name else (reference,)
+    return (name,) if sort == "host" else (LOCALHOST,)
 
 
 def _report_circles(source: Folder, services: Mapping[str, Service]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from agent.config.kinds import keys_of, plugin
 from agent.config.probes import texts
 from agent.config.problem import Path, say_known
+from agent.config.secret import secret_names
 from agent.config.shape import keys
 from agent.config.source import RunbookFile
 from agent.config.validation import MAPPING, show, validate
@@ -76,6 +77,7 @@ class StepReader:
         return action
 
     def _note_references(self, path: Path, action: Action) -> None:
+        self._source.references += ((place, "secrets", name) for place, name in secret_names(action, path))
         match action.demand():
             case AskCheck(check=name):
                 self._source.references.append(((*path, action.primary), "checks", name))

@@ -1,15 +1,13 @@
 """The ticket system that incidents are copied to."""
 
-from pydantic import BaseModel
-
 from agent.config.kinds import plugin
 from agent.config.names import refer
-from agent.config.problem import Path, say_known
+from agent.config.problem import say_known
+from agent.config.secret import secret_names
 from agent.config.source import Folder
 from agent.config.validation import show, validate
 from agent.plugin import registry
 from agent.plugin.api import TicketSystem
-from agent.plugin.http import HttpAccess
 
 DEFAULT_KIND = "rest"
 
@@ -30,15 +28,6 @@ def read_tickets(source: Folder) -> TicketSystem | None:
     tickets, findings = validate(system, authored, ("tickets",), source.reach)
     source.report_all(findings)
     if tickets is not None:
-        refer_to_secrets(source, ("tickets",), tickets)
+        for path, name in secret_names(tickets, ("tickets",)):
+            refer(source, path, "secrets", name)
     return tickets
-
-
-def refer_to_secrets(source: Folder, path: Path, model: BaseModel) -> None:
-    """The secrets that a plugin logs in with must be listed."""
-    if not isinstance(model, HttpAccess):
-        return
-    if model.bearer is not None:
-        refer(source, (*path, "bearer"), "secrets", model.bearer)
-    if model.basic is not None:
-        refer(source, (*path, "basic", "password"), "secrets", model.basic.password)

@@ -1,5 +1,6 @@
 """What everything people write in YAML has in common."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
@@ -13,3 +14,12 @@ class Authored(BaseModel):
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """A name that people type on the command line: letters, digits, dot, underscore, dash."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamesSecret:
+    """Marks a field that holds the name of a secret, so that one that is not listed is found when it is read."""
+
+
+SecretName = Annotated[str, NamesSecret()]
+"""The name of a secret under `secrets:`, never its value."""

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from agent.model.authored import Authored, Name
+from agent.model.authored import Authored, Name, SecretName
 from agent.model.quantities import CountOrShare, Duration, HostCount
 
 
@@ -17,7 +17,7 @@ class SshLogin(Authored):
     key_file: str | None = Field(None, description="Private key; relative to the configuration folder.")
     credential: str | None = Field(None, description="Name of a systemd credential that holds the private key.")
     use_agent: bool | None = Field(None, description="Use the SSH agent at $SSH_AUTH_SOCK.")
-    passphrase: str | None = Field(None, description="Name of the secret that unlocks the key.")
+    passphrase: SecretName | None = Field(None, description="Name of the secret that unlocks the key.")
     jump: Name | None = Field(None, description="Inventory name of the host to go through.")
     known_hosts: str | None = Field(None, description="Known hosts file; relative to the configuration folder.")
     connect_timeout: Duration | None = None

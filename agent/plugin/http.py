@@ -21,7 +21,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from agent.errors import CannotAsk
-from agent.model.authored import Authored
+from agent.model.authored import Authored, SecretName
 from agent.plugin.api import Secrets
 from agent.plugin.network import connect, say_silence, timed_out
 
@@ -171,14 +171,14 @@ class BasicLogin(Authored):
     """User name, and the name of the secret that holds the password."""
 
     user: str = Field(description="User name.")
-    password: str = Field(description="Name of the secret that holds the password.")
+    password: SecretName = Field(description="Name of the secret that holds the password.")
 
 
 class HttpAccess(BaseModel):
     """Keys that every kind has which speaks HTTP."""
 
     basic: BasicLogin | None = Field(None, description="Log in with user name and password (HTTP Basic).")
-    bearer: str | None = Field(None, description="Log in with a bearer token: name of the secret that holds it.")
+    bearer: SecretName | None = Field(None, description="Log in with a bearer token: name of the secret that holds it.")
     verify_tls: bool = Field(True, description="Whether the server's certificate must be valid.")
     ca_file: str | None = Field(
         None, description="Absolute path of the certificates to trust instead of the usual ones (PEM)."

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from agent.errors import TicketError
+from agent.model.authored import SecretName
 from agent.model.commands import Milestone, UpdateTicket
 from agent.model.incident import TicketRef
 from agent.model.quantities import Duration
@@ -54,7 +55,7 @@ class RestTickets(HttpAccess, TicketSystem):
     kind: ClassVar[str] = "rest"
     preset: str | None = Field(default=None, description="A ready description, over which the other keys are laid.")
     url: Annotated[str, AfterValidator(_address)] = Field(description="What all paths begin with.")
-    secret_headers: dict[str, str] = Field(default={}, description="Header → name of the secret it carries.")
+    secret_headers: dict[str, SecretName] = Field(default={}, description="Header → name of the secret it carries.")
     headers: dict[str, Text] = Field(default={}, description="Headers of every request.")
     timeout: Duration = Field(default=15.0, description="For each request, all in all.")
     map: dict[str, dict[str, str | int | float | bool | None]] = Field(
