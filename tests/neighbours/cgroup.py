@@ -30,7 +30,7 @@ class HostCgroup:
     def remove(self) -> None:
         """Once its processes are dead; the kernel may take a moment to notice."""
         for folder in self.folders:
-            until(lambda folder=folder: _removed(folder), within=30, what=f"{folder} is empty")  # type: ignore[misc]
+            until(lambda folder=folder: _removed(folder), within=30, what=f"{folder} is empty")
 
 
 def own_cgroups() -> list[Path]:
@@ -46,10 +46,22 @@ def own_cgroups() -> list[Path]:
     return [folder for folder in folders if os.access(folder, os.W_OK)]
 
 
+def owned(thing: str) -> str:
+    """A name that says which test process a thing belongs to."""
+    return f"paramedic-{_process_namespace()}-{os.getpid()}-{thing}"
+
+
 def owner_is_gone(name: str) -> bool:
-    """Whether this is the name of something that belonged to a test process which no longer lives."""
-    found = re.match(r"(?:paramedic-|pmbr|pm)(\d+)x", name)
-    return found is not None and not Path(f"/proc/{found[1]}").exists()
+    """Whether this is a name made by `owned`, in a test process that no longer lives.
+
+    Of processes in another process namespace, another container perhaps, nothing is known here.
+    """
+    found = re.match(r"paramedic-(\d+)-(\d+)-", name)
+    return found is not None and int(found[1]) == _process_namespace() and not Path(f"/proc/{found[2]}").exists()
+
+
+def _process_namespace() -> int:
+    return Path("/proc/self/ns/pid").stat().st_ino
 
 
 def _removed(top: Path) -> bool:

@@ -1,7 +1,7 @@
 """A network of our own for test hosts: a bridge, and a network namespace for each host.
 
 The hosts reach one another and this machine, and nothing else: they have no default route. Everything
-carries the test process's id in its name, so that what a killed run left behind is found and removed.
+says which test process it belongs to, so that what a killed run left behind is found and removed.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import os
 import subprocess
 
 from agent.demo.cache import cache_folder, locked
-from tests.neighbours.cgroup import owner_is_gone
+from tests.neighbours.cgroup import owned, owner_is_gone
 
 OURS = ipaddress.ip_network("10.77.0.0/16")
 _numbers = itertools.count(1)
@@ -22,8 +22,8 @@ class HostNetwork:
     """One /24 with this machine at `.1`. `open` finds one that nothing here uses."""
 
     def __init__(self) -> None:
-        self._own = f"{os.getpid()}x{next(_numbers)}"
-        self._bridge = f"pmbr{self._own}"
+        self._number = next(_numbers)
+        self._bridge = f"pm{os.getpid()}n{self._number}"
         self._hosts: dict[str, int] = {}
         self._net = OURS
 
@@ -34,6 +34,7 @@ class HostNetwork:
             used = _used_networks()
             self._net = next(n for n in OURS.subnets(new_prefix=24) if not any(map(n.overlaps, used)))
             ip("link", "add", self._bridge, "type", "bridge")
+            ip("link", "set", self._bridge, "alias", owned("bridge"))
             ip("address", "add", f"{self._net[1]}/24", "dev", self._bridge)
         ip("link", "set", self._bridge, "up")
 
@@ -48,7 +49,7 @@ class HostNetwork:
         cable, space = self._cable(name), self.namespace(name)
         ip("netns", "add", space)
         ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", space)
-        ip("link", "set", cable, "master", self._bridge, "up")
+        ip("link", "set", cable, "alias", owned("cable"), "master", self._bridge, "up")
         ip("-n", space, "address", "add", f"{self._net[number]}/24", "dev", "eth0")
         ip("-n", space, "link", "set", "lo", "up")
         self.plug(name)
@@ -71,10 +72,10 @@ class HostNetwork:
         return str(self._net[self._hosts[name]])
 
     def namespace(self, name: str) -> str:
-        return f"paramedic-{self._own}-{name}"
+        return owned(f"{self._number}-{name}")
 
     def _cable(self, name: str) -> str:
-        return f"pm{self._own}h{self._hosts[name]}"
+        return f"{self._bridge}h{self._hosts[name]}"
 
 
 def ip(*words: str) -> str:
@@ -92,9 +93,10 @@ def _used_networks() -> list[ipaddress.IPv4Network]:
 
 def _sweep() -> None:
     """Remove what test processes that were killed could not."""
-    spaces = [space["name"] for space in json.loads(ip("-j", "netns", "list") or "[]")]
-    links = [link["ifname"] for link in json.loads(ip("-j", "link", "show"))]
-    for what, names in (("netns", spaces), ("link", links)):
-        for name in filter(owner_is_gone, names):
+    for space in json.loads(ip("-j", "netns", "list") or "[]"):
+        if owner_is_gone(space["name"]):
+            ip("netns", "delete", space["name"])
+    for link in json.loads(ip("-j", "link", "show")):
+        if owner_is_gone(link.get("ifalias", "")):
             with contextlib.suppress(RuntimeError):  # a cable may have gone with its namespace
-                ip(what, "delete", name)
+                ip("link", "delete", link["ifname"])

@@ -67,7 +67,7 @@ class Prometheus:
     def __enter__(self) -> Self:
         self.start()
         for name in self.targets:
-            until(lambda name=name: self.value(f'up{{instance="{name}"}}') == 1, within=30, what=f"{name} is up")  # type: ignore[misc]
+            until(lambda name=name: self.value(f'up{{instance="{name}"}}') == 1, within=30, what=f"{name} is up")
         return self
 
     def __exit__(

@@ -100,7 +100,7 @@ class SystemdHost:
         """
         leader = until(self._leader, within=30, what=f"{self.name} is running")
         done = subprocess.run(
-            ["nsenter", "--target", str(leader.pid), "--all", "--", "/bin/sh", "-c", command],
+            ["nsenter", "--target", str(leader.pid), "--all", "--root", "--wd", "--", "/bin/sh", "-c", command],
             input=given,
             capture_output=True,
             text=True,
@@ -164,7 +164,7 @@ class SystemdHost:
             self.run(f"rm -f {HOST_KEY}.pub; systemctl restart ssh")
         self.run("systemctl reset-failed; systemctl start shop-web shop-db")
         for port in (22, 8080, 5432):
-            until(lambda port=port: answers(self.address, port), within=30, what=f"{self.name}:{port} answers")  # type: ignore[misc]
+            until(lambda port=port: answers(self.address, port), within=30, what=f"{self.name}:{port} answers")
 
     def stop(self) -> None:
         """For good: its disk, its namespaces and its cgroup go."""
