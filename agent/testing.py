@@ -156,6 +156,7 @@ def _speaks_of(threshold: str, readings: Mapping[str, Reading] | None) -> None:
 def _sound(kind: type[CheckType], answer: Answer) -> None:
     assert answer.message == one_line(answer.message), f"not one short, printable line: {answer.message!r}"
     assert answer.subject == one_line(answer.subject), f"not a printable name: {answer.subject!r}"
+    assert kind.own_subjects or not answer.subject, f"{answer.subject!r}: subjects of its own need `own_subjects`"
     assert answer.host is None or answer.host == one_line(answer.host).strip() != "", f"not a host: {answer.host!r}"
     if answer.verdict is not Verdict.OK:
         assert answer.message, f"{answer.verdict.name} without a reason"

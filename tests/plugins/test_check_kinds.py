@@ -57,6 +57,7 @@ def test_the_contract_catches_what_it_is_for() -> None:
         (Answer(message="two\nlines"), "one short"),
         (Answer(verdict=Verdict.CRITICAL), "without a reason"),
         (Answer(host=""), "not a host"),
+        (Answer(subject="memory"), "own_subjects"),
     ]:
         with pytest.raises(AssertionError, match=complaint):
             check_contract(broken(answer), {})
