@@ -42,6 +42,15 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Reloaded:
+    """The state has been given a new configuration; `text` says which."""
+
+    at: float
+    actor: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class TicketFiled:
     """The incident has its copy in the ticket system."""
 
@@ -165,4 +174,4 @@ class PersonActed:
     closed: Incident | None = None
 
 
-Event = Observed | StepEnded | TimePassed | Started | TicketFiled | PersonActed
+Event = Observed | StepEnded | TimePassed | Started | Reloaded | TicketFiled | PersonActed

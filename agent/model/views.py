@@ -24,13 +24,18 @@ class TicketsView:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleView:
-    """How late checks are asked. `lag_max`: since the agent started; `overdue`: askings that overran their time."""
+    """How late checks are asked, over all checks since the agent started: the worst moving average, the worst lag.
+
+    `waiting`: askings that wait for a thread; `late`: due while the one before was not over; `hanging`:
+    askings that have not returned in time.
+    """
 
     probes: int
-    in_flight: int
-    lag_last: float
-    lag_max: float
-    overdue: int
+    waiting: int
+    lag_average: float
+    lag_worst: float
+    late: int
+    hanging: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,16 @@ from typing import Protocol
 
 from agent.core.engine import decide
 from agent.core.state import State
-from agent.errors import ParamedicError
+from agent.errors import StoreError
 from agent.model.commands import Command
 from agent.model.decision import Decision, Reply
 from agent.model.events import Event, TimePassed
+from agent.model.text import one_line
 from agent.model.timeline import Entry, EntryKind
 
 log = logging.getLogger("paramedic.loop")
+record = logging.getLogger("paramedic.record")
+"""Every timeline entry, as it is committed: the journal tells the story live."""
 
 _BATCH = 512
 """Events decided in one transaction at the most: one commit for many is free speed."""
@@ -45,7 +48,7 @@ class Loop:
     def __init__(
         self,
         state: State,
-        record: Record,
+        store: Record,
         now: Callable[[], float],
         perform: Callable[[Sequence[Command]], None],
         *,
@@ -57,7 +60,7 @@ class Loop:
         """
         self.state = state
         self.commit_error: str | None = None
-        self._record = record
+        self._store = store
         self._now = now
         self._perform = perform
         self._alive = alive
@@ -141,6 +144,9 @@ class Loop:
                 answers.append((item.answer, decision.reply))
         if any(decision.is_durable for decision in decisions):
             self._commit(decisions)
+        for decision in decisions:
+            for entry in decision.entries:
+                record.info("%s %s: %s", entry.about, entry.kind, one_line(entry.text, 500))
         commands = [command for decision in decisions for command in decision.commands]
         if commands:
             self._perform(commands)
@@ -164,8 +170,8 @@ class Loop:
         """Commit, however long it takes: what is not on the record is not done."""
         while True:
             try:
-                self._record.commit(decisions, self._now())
-            except ParamedicError as error:
+                self._store.commit(decisions, self._now())
+            except StoreError as error:
                 if self.commit_error is None:
                     log.critical("decisions cannot be committed, nothing is done until they can: %s", error)
                 self.commit_error = str(error)

@@ -1,0 +1,275 @@
+"""The composition root: every part is made, started, reloaded and stopped here, and nowhere else."""
+
+import logging
+import platform
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
+
+from agent.config.configuration import Configuration
+from agent.config.load import load
+from agent.config.problem import ConfigProblems
+from agent.config.runbook import parse_runbook
+from agent.core.state import State
+from agent.errors import ParamedicError
+from agent.model.commands import Ask, Command, RunStep, UpdateTicket
+from agent.model.decision import Reply
+from agent.model.events import Reloaded, Started
+from agent.model.runbook import Runbook
+from agent.runtime.clock import Clock
+from agent.runtime.control.desk import Desk, default_store
+from agent.runtime.control.server import ControlServer
+from agent.runtime.journal import start_journal
+from agent.runtime.loop import Loop
+from agent.runtime.outbox import Outbox
+from agent.runtime.performer import Performer
+from agent.runtime.ports import Ports
+from agent.runtime.prober import Prober
+from agent.runtime.redaction import Redactor
+from agent.runtime.scheduler import Scheduler
+from agent.runtime.secrets import Secrets
+from agent.runtime.service_manager import ServiceManager
+from agent.runtime.shell import LocalShell
+from agent.runtime.shells import Shells
+from agent.runtime.ssh import SshPool
+from agent.runtime.store import Saved, Store
+
+log = logging.getLogger("paramedic")
+
+_PART_STOPS_WITHIN = 5.0
+"""Seconds a part other than the performer may take to stop."""
+
+
+class App:
+    """One running agent. Use: `start`, `wait`/`reload` as often as wanted, `stop`."""
+
+    def __init__(self, configuration: Configuration, manager: ServiceManager, socket: Path | None = None) -> None:
+        self._configuration = configuration
+        self._manager = manager
+        self._socket = socket or configuration.agent.socket
+        self._cleanup = ExitStack()
+        self._reloading = threading.Lock()
+
+    def start(self) -> None:
+        """All that can fail comes before the first check is asked. Raises ParamedicError and leaves nothing over."""
+        with self._cleanup as cleanup:
+            self._make(cleanup)
+            self._cleanup = cleanup.pop_all()
+        self._manager.ready(self._summary())
+        log.info("ready: %s", self._summary())
+
+    def stop(self) -> None:
+        """Stop asking, let running steps end within the configured bound, commit what they came to, close."""
+        self._manager.stopping("stopping")
+        log.info("stopping")
+        self._cleanup.close()
+        log.info("stopped")
+
+    def reload(self, actor: str = "root") -> Reply:
+        """Read the configuration again and use it; on any problem nothing changes."""
+        with self._reloading:
+            self._manager.reloading(time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000)
+            try:
+                fresh = load(self._configuration.folder)
+                self._refuse_what_needs_a_restart(fresh)
+                reply = self._use(fresh, actor)
+            except ConfigProblems as problems:
+                reply = Reply(False, f"nothing was changed, the configuration has problems:\n{problems}")
+            except ParamedicError as error:
+                reply = Reply(False, f"nothing was changed: {error}")
+            if not reply.ok:
+                log.error("%s", reply.text)
+            self._manager.ready(self._summary())
+            return reply
+
+    # parts
+
+    def _make(self, cleanup: ExitStack) -> None:
+        configuration, agent = self._configuration, self._configuration.agent
+        settings = configuration.settings
+        self._store = store = Store.open(default_store(agent.state_dir))
+        cleanup.callback(store.close)
+        self._clock = clock = Clock(_latest(store))
+        saved = store.load(clock.now())
+        self._secrets = secrets = Secrets(configuration.secrets)
+        redactor = Redactor(secrets.seen)
+        self._ssh = ssh = SshPool()
+        cleanup.callback(ssh.close)
+        self._shells = shells = Shells(configuration.logins, ssh, LocalShell())
+        beat = self._manager.watchdog / 3 if self._manager.watchdog else 5.0
+        self._loop = loop = Loop(
+            _state(saved, configuration), store, clock.now, self._perform, alive=self._manager.alive, beat=beat
+        )
+        self._outbox: Outbox | None = None
+        cleanup.callback(self._stop_outbox)
+        self._start_outbox(configuration)
+        cleanup.callback(_bounded("deciding loop", lambda: loop.stop(_PART_STOPS_WITHIN)))
+        self._performer = performer = Performer(
+            store,
+            settings.hosts,
+            Ports(shells, secrets),
+            redactor,
+            loop.post,
+            clock.now,
+            workers=agent.step_workers,
+            output_limit=agent.output_limit,
+        )
+        cleanup.callback(self._stop_performer)
+        self._prober = prober = Prober(shells, secrets, redactor, loop.post, clock.now, workers=agent.workers)
+        cleanup.callback(prober.stop)
+        prober.use(settings, configuration.probes)
+        self._desk = Desk(configuration, loop, store, prober, performer, self._outbox, ssh, clock.now, self.reload)
+        control = ControlServer(self._desk, self._socket)
+        cleanup.callback(_bounded("control socket", lambda: control.stop(_PART_STOPS_WITHIN)))
+        self._scheduler = scheduler = Scheduler(prober)
+        cleanup.callback(scheduler.stop)
+        scheduler.use(settings, configuration.probes)
+
+        loop.start()
+        loop.post(Started(clock.now(), f"paramedic {version('paramedic')} on {platform.node()}"))
+        performer.resume(store.unfinished_steps())
+        prober.start()
+        control.start()
+        scheduler.start()
+
+    def _perform(self, commands: Sequence[Command]) -> None:
+        """Called by the deciding loop after the commit; hands over and returns."""
+        tickets = False
+        for command in commands:
+            match command:
+                case RunStep():
+                    self._performer.perform(command)
+                case Ask(keys):
+                    self._prober.ask_now(keys)
+                case UpdateTicket():
+                    tickets = True
+        if tickets and self._outbox:
+            self._outbox.wake()
+
+    def _start_outbox(self, configuration: Configuration) -> None:
+        if configuration.tickets is None:
+            return
+        self._outbox = Outbox(
+            self._store.tickets, configuration.tickets, self._secrets, self._loop.post, clock=self._clock.now
+        )
+        self._outbox.start()
+
+    def _stop_outbox(self) -> None:
+        if self._outbox and not self._outbox.stop(_PART_STOPS_WITHIN):
+            log.warning("a ticket delivery is still under way; it is delivered again at the next start")
+        self._outbox = None
+
+    def _stop_performer(self) -> None:
+        left = self._performer.stop(self._configuration.agent.stop_within)
+        for step in left:
+            log.warning("step %s is still under way; the next start says what is known of it", step)
+
+    # reload
+
+    def _refuse_what_needs_a_restart(self, fresh: Configuration) -> None:
+        before, after = self._configuration.agent, fresh.agent
+        for name in ("state_dir", "socket", "workers", "step_workers", "output_limit"):
+            if getattr(before, name) != getattr(after, name):
+                raise ParamedicError(f"agent.{name} changed, which needs a restart")
+
+    def _use(self, fresh: Configuration, actor: str) -> Reply:
+        """Nothing in here can fail for what people wrote."""
+        settings = fresh.settings
+        self._secrets.use(fresh.secrets)
+        self._shells.use(fresh.logins)
+        self._performer.use(settings.hosts)
+        if fresh.tickets != self._configuration.tickets:
+            self._stop_outbox()
+            self._start_outbox(fresh)
+        self._loop.call(lambda state: state.configure(settings)).result()
+        self._prober.use(settings, fresh.probes)
+        self._scheduler.use(settings, fresh.probes)
+        self._configuration = self._desk.configuration = fresh
+        self._desk.outbox = self._outbox
+        text = f"configuration reloaded: {self._summary()}"
+        self._loop.post(Reloaded(self._clock.now(), actor, text))
+        return Reply(True, text)
+
+    def _summary(self) -> str:
+        settings = self._configuration.settings
+        return f"{len(settings.checks)} checks, {len(settings.hosts)} hosts, {len(settings.runbooks)} runbooks"
+
+
+def run(folder: Path, *, socket: Path | None = None, log_level: str | None = None) -> int:
+    """The daemon in the foreground until SIGTERM or SIGINT; SIGHUP reloads.
+
+    Raises ConfigProblems and other ParamedicErrors when it cannot start. Returns the exit code.
+    """
+    configuration = load(folder)
+    start_journal(log_level or configuration.agent.log_level)
+    wanted = _Signals()
+    app = App(configuration, ServiceManager(), socket)
+    app.start()
+    try:
+        while wanted.next() == signal.SIGHUP:
+            app.reload()
+    finally:
+        app.stop()
+    return 0
+
+
+class _Signals:
+    """Signals one at a time; a handler only notes, so that it can interrupt nothing."""
+
+    def __init__(self) -> None:
+        self._noted: list[int] = []
+        self._wake = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._note)
+
+    def next(self) -> int:
+        while not self._noted:
+            self._wake.wait()
+            self._wake.clear()
+        return self._noted.pop(0)
+
+    def _note(self, number: int, frame: object) -> None:
+        self._noted.append(number)
+        self._wake.set()
+
+
+def _latest(store: Store) -> float:
+    """Time of the latest entry on record, 0 when there is none."""
+    seq, _ = store.head()
+    return max((record.entry.at for record in store.timeline(after_seq=seq - 1)), default=0.0)
+
+
+def _state(saved: Saved, configuration: Configuration) -> State:
+    return State(
+        settings=configuration.settings,
+        health=dict(saved.health),
+        incidents=dict(saved.incidents),
+        executions={id: execution for id, execution in saved.executions.items() if execution.is_running},
+        treatments=saved.treatments,
+        freeze=saved.freeze,
+        counters=dict(saved.counters),
+        library=_library(saved),
+    )
+
+
+def _library(saved: Saved) -> dict[str, Runbook]:
+    """The runbook texts that incidents started with, as they were written then."""
+    library: dict[str, Runbook] = {}
+    for digest, text in saved.runbooks.items():
+        try:
+            library[digest] = parse_runbook(text, f"runbook {digest[:12]} as kept in the record")
+        except ConfigProblems as problems:
+            log.error("an incident started with a runbook that can no longer be read: %s", problems)
+    return library
+
+
+def _bounded(what: str, stop: Callable[[], bool]) -> Callable[[], None]:
+    def stop_and_say() -> None:
+        if not stop():
+            log.error("the %s did not stop in time", what)
+
+    return stop_and_say

@@ -1,0 +1,267 @@
+"""The agent's side of the control API: acts go to the deciding loop, questions are answered from what is known."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from importlib.metadata import version
+from pathlib import Path
+
+from agent.config.configuration import Configuration
+from agent.core.state import State
+from agent.model.check import CheckRules
+from agent.model.decision import Reply
+from agent.model.events import Act, PersonActed
+from agent.model.health import Health, Key
+from agent.model.incident import Incident
+from agent.model.observation import Observation, Verdict
+from agent.model.views import (
+    ChainView,
+    CheckView,
+    RunbookView,
+    ScheduleView,
+    Status,
+    StoredEntry,
+    Story,
+    SubjectView,
+    TicketsView,
+)
+from agent.runtime.control.port import AgentBusy, IncidentQuery
+from agent.runtime.loop import Loop
+from agent.runtime.outbox import Outbox
+from agent.runtime.performer import Performer
+from agent.runtime.prober import Prober
+from agent.runtime.ssh import SshPool
+from agent.runtime.store import Store
+
+_ACT_WITHIN = 15.0
+_POLL = 0.02
+_STORY_LIMIT = 10_000
+"""Entries of one incident that are shown."""
+
+
+class Desk:
+    """Implements `Control`. Other threads than the deciding one read copies of the state's dictionaries, which
+    are taken in one step of the interpreter."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        loop: Loop,
+        store: Store,
+        prober: Prober,
+        performer: Performer,
+        outbox: Outbox | None,
+        ssh: SshPool,
+        now: Callable[[], float],
+        reload: Callable[[str], Reply],
+    ) -> None:
+        self.configuration = configuration
+        self.outbox = outbox
+        self._loop = loop
+        self._store = store
+        self._prober = prober
+        self._performer = performer
+        self._ssh = ssh
+        self._now = now
+        self._reload = reload
+        self._started_at = now()
+
+    @property
+    def _state(self) -> State:
+        return self._loop.state
+
+    def act(self, actor: str, act: Act) -> Reply:
+        return self._answer(self._loop.ask(PersonActed(self._now(), actor, act, self._closed(act))))
+
+    def reload(self, actor: str) -> Reply:
+        return self._reload(actor)
+
+    def status(self) -> Status:
+        state = self._state
+        health = list(state.health.values())
+        records, head = self._store.head()
+        lags = list(self._prober.lags().values())
+        return Status(
+            version=version("paramedic"),
+            pid=os.getpid(),
+            started_at=self._started_at,
+            now=self._now(),
+            config=str(self.configuration.folder),
+            store=str(self.configuration.agent.state_dir),
+            records=records,
+            head=head,
+            commit_error=self._loop.commit_error,
+            freeze=state.freeze,
+            incidents=tuple(i for i in list(state.incidents.values()) if i.phase.is_open),
+            executions=tuple(state.executions.values()),
+            checks=len(state.settings.checks),
+            hosts=len(state.settings.hosts),
+            verdicts=dict(Counter(_status_name(one) for one in health)),
+            blind=sum(1 for one in health if one.blind_since is not None),
+            tickets=self._tickets(),
+            schedule=ScheduleView(
+                probes=len(self.configuration.probes),
+                waiting=self._prober.waiting,
+                lag_average=max((lag.average for lag in lags), default=0.0),
+                lag_worst=max((lag.worst for lag in lags), default=0.0),
+                late=sum(lag.late for lag in lags),
+                hanging=self._prober.hanging(),
+            ),
+            ssh_connections=self._ssh.stats().connections,
+            events_waiting=self._loop.waiting,
+            steps_under_way=self._performer.under_way,
+        )
+
+    def incidents(self, query: IncidentQuery) -> Sequence[Incident]:
+        return self._store.incidents(
+            open_only=not query.all,
+            service=query.service,
+            priority=query.priority,
+            since=query.since,
+            limit=query.limit,
+        )
+
+    def story(self, about: str) -> Story | None:
+        return story_from(self._store, about)
+
+    def checks(self) -> Sequence[CheckView]:
+        health: dict[str, list[Health]] = {}
+        for one in list(self._state.health.values()):
+            health.setdefault(one.key.check, []).append(one)
+        rules = self._state.settings.checks
+        return [self._check(rules[name], health.get(name, [])) for name in sorted(rules)]
+
+    def ask(self, check: str, host: str | None) -> Sequence[Observation] | None:
+        rules = self._state.settings.checks.get(check)
+        probes = [p for p in self.configuration.probes if p.check == check and host in (None, p.host.name)]
+        if rules is None or not probes:
+            return None
+        asked_at = self._now()
+        self._prober.ask_now([Key(check, host or "")] if host else [Key(check, p.host.name) for p in probes])
+        deadline = time.monotonic() + 2 * rules.timeout + 1
+        while time.monotonic() < deadline:
+            answers = self._answers_since(rules, asked_at, {p.scope for p in probes})
+            if answers:
+                return answers
+            time.sleep(_POLL)
+        raise AgentBusy(f"{check} has not answered yet; `paramedic checks list {check}` will show it")
+
+    def runbooks(self) -> Sequence[RunbookView]:
+        settings = self._state.settings
+        return [
+            RunbookView(
+                name=name,
+                description=runbook.description,
+                digest=runbook.digest,
+                hosts=runbook.hosts,
+                used_by=tuple(c.name for c in settings.checks.values() if name in c.ladder),
+                text=runbook.text,
+            )
+            for name, runbook in sorted(settings.runbooks.items())
+        ]
+
+    def verify_records(self) -> ChainView:
+        return chain_of(self._store)
+
+    # the rest
+
+    def _closed(self, act: Act) -> Incident | None:
+        id = getattr(act, "incident", None)
+        return self._store.incident(id) if isinstance(id, str) and id not in self._state.incidents else None
+
+    def _answer(self, answer: "Future[Reply | None]") -> Reply:
+        try:
+            reply = answer.result(_ACT_WITHIN)
+        except FutureTimeout:
+            raise AgentBusy("the agent has not answered in time; `paramedic status` may say why") from None
+        return reply or Reply(False, "the agent had nothing to say to this")
+
+    def _tickets(self) -> TicketsView:
+        if self.outbox is None:
+            return TicketsView(configured=False)
+        state = self.outbox.state()
+        return TicketsView(
+            configured=True,
+            available=state.available,
+            waiting=state.queue.waiting,
+            waiting_since=state.queue.oldest,
+            set_aside=state.queue.set_aside,
+            last_error=state.last_error if state.available is False else state.queue.last_error,
+            next_attempt=state.next_attempt,
+        )
+
+    def _answers_since(self, rules: CheckRules, asked_at: float, scopes: set[str]) -> list[Observation]:
+        found = []
+        for one in list(self._state.health.values()):
+            window = self._state.windows.get(one.key)
+            if one.key.check == rules.name and one.scope in scopes and window and window.asked_at >= asked_at:
+                verdict = window.last_verdict or Verdict.UNKNOWN
+                found.append(
+                    Observation(rules.name, one.key.subject, one.host, verdict, window.asked_at, window.message)
+                )
+        return found
+
+    def _check(self, rules: CheckRules, health: Sequence[Health]) -> CheckView:
+        return CheckView(
+            name=rules.name,
+            kind=rules.kind,
+            description=rules.description,
+            every=rules.every,
+            service=rules.service,
+            ladder=rules.ladder,
+            subjects=tuple(self._subject(one) for one in sorted(health, key=lambda one: one.key)),
+        )
+
+    def _subject(self, one: Health) -> SubjectView:
+        window = self._state.windows.get(one.key)
+        return SubjectView(
+            subject=one.key.subject,
+            host=one.host,
+            status=one.status,
+            last=window.last_verdict if window else None,
+            since=one.since,
+            asked_at=window.asked_at if window else None,
+            value=one.value,
+            message=(window.message if window else "") or one.message,
+            blind=one.blind_since is not None,
+            flapping=one.flapping,
+        )
+
+
+def _status_name(one: Health) -> str:
+    return one.status.name if one.status is not None else "unconfirmed"
+
+
+def story_from(store: Store, about: str) -> Story | None:
+    """Also for a store whose agent is not running."""
+    incident = store.incident(about)
+    alone = store.execution(about)
+    if incident is None and alone is None:
+        return None
+    executions = store.executions_of(about) if incident else [alone] if alone else []
+    told_under = about if incident or alone is None or alone.incident is None else alone.incident
+    records = store.timeline(told_under, limit=_STORY_LIMIT)
+    entries = tuple(StoredEntry(record.seq, record.entry, record.hash) for record in records)
+    if alone and alone.incident:
+        entries = tuple(one for one in entries if one.entry.data.get("execution") == about)
+    return Story(incident, tuple(executions), entries)
+
+
+def chain_of(store: Store) -> ChainView:
+    """Also for a store whose agent is not running."""
+    found = store.verify()
+    return ChainView(
+        intact=found.ok,
+        records=found.count,
+        head=found.hash,
+        broken_at=found.broken,
+        why="" if found.ok else found.text,
+    )
+
+
+def default_store(state_dir: Path) -> Path:
+    """Where the record is in a state directory."""
+    return state_dir / "paramedic.db"
