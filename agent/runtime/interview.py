@@ -1,0 +1,85 @@
+"""One asking of a check: the question put, the answers judged and placed, every failure an UNKNOWN."""
+
+import logging
+from dataclasses import dataclass, replace
+from functools import cache
+
+from agent.core.judgement import judge
+from agent.errors import ParamedicError
+from agent.model.check import CheckRules
+from agent.model.observation import Answer, Observation, Pass, Verdict
+from agent.model.text import one_line
+from agent.model.threshold import Threshold, parse_threshold
+from agent.plugin.api import Secrets, Shell
+from agent.plugin.probe import Probe
+from agent.runtime.placing import HostNames, host_of, subject_of, unasked_host, unasked_subject
+from agent.runtime.ports import AskingPorts
+from agent.runtime.processes import ProcessSnapshot
+from agent.runtime.redaction import Redactor
+
+log = logging.getLogger("paramedic.checks")
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """When a question was put: `at` in seconds since the epoch, and the same in monotonic seconds."""
+
+    at: float
+    monotonic: float
+
+
+class Interviewer:
+    """Thread-safe."""
+
+    def __init__(self, shell: Shell, secrets: Secrets, redactor: Redactor) -> None:
+        self._shell = shell
+        self._secrets = secrets
+        self._redactor = redactor
+        self._snapshot = ProcessSnapshot()
+
+    def ask(self, probe: Probe, rules: CheckRules, put: Put, names: HostNames) -> Pass:
+        """Nothing that a plugin does gets past here: what it raises is the reason of an UNKNOWN."""
+        ports = AskingPorts(self._shell, self._secrets, self._snapshot, rules.timeout, put.monotonic)
+        try:
+            answers = probe.check_type.ask(probe.host, ports)
+            judged = tuple(self._judged(probe, rules, answer, put.at, names) for answer in answers)
+        except ParamedicError as error:
+            return self.unasked(probe, put.at, one_line(str(error), 1000))
+        except Exception as error:
+            kind = type(probe.check_type).kind
+            log.exception("check kind %s failed in %s", kind, probe.scope)
+            said = one_line(f"{type(error).__name__}: {error}")
+            return self.unasked(probe, put.at, f"the check kind {kind!r} failed: {said}")
+        return Pass(probe.check, probe.scope, put.at, judged)
+
+    def unasked(self, probe: Probe, at: float, why: str) -> Pass:
+        """The pass that says that the question could not be asked."""
+        observation = Observation(
+            check=probe.check,
+            subject=unasked_subject(probe),
+            host=unasked_host(probe),
+            verdict=Verdict.UNKNOWN,
+            at=at,
+            message=self._redactor.redact(why),
+            cleared=False,
+        )
+        return Pass(probe.check, probe.scope, at, (observation,), complete=False)
+
+    def _judged(self, probe: Probe, rules: CheckRules, answer: Answer, at: float, names: HostNames) -> Observation:
+        kind = type(probe.check_type)
+        observation = judge(
+            rules,
+            answer,
+            default_critical=_default_critical(kind.default_critical),
+            subject=subject_of(probe, answer),
+            host=host_of(probe, answer, names),
+            at=at,
+            readings=kind.readings,
+        )
+        message = self._redactor.redact(observation.message)
+        return observation if message == observation.message else replace(observation, message=message)
+
+
+@cache
+def _default_critical(text: str | None) -> Threshold | None:
+    return None if text is None else parse_threshold(text)
