@@ -168,18 +168,20 @@ class Outbox:
         )
 
     def _run(self) -> None:
-        while not (self._stopping.is_set() and not self._under_way and not self._unwritten):
-            pause = IDLE
-            try:
-                self._write_down()
-                if not self._stopping.is_set():
-                    pause = self._start_due()
-            except Exception:  # without this thread no ticket would be told anything any more
-                logger.exception("the queue of tickets cannot be read or written; trying again")
-                pause = STORE_PAUSE
-            self._listen(pause)
-            if self._abandoned.is_set():
+        while not self._abandoned.is_set():
+            pause = self._round()
+            if self._stopping.is_set() and not self._under_way and not self._unwritten:
                 return
+            self._listen(pause)
+
+    def _round(self) -> float:
+        """Write down what ended, start what is due. Returns the seconds until the next look."""
+        try:
+            self._write_down()
+            return IDLE if self._stopping.is_set() else self._start_due()
+        except Exception:  # without this thread no ticket would be told anything any more
+            logger.exception("the queue of tickets cannot be read or written; trying again")
+            return STORE_PAUSE
 
     def _listen(self, pause: float) -> None:
         """Wait for news, and take in all there is."""
