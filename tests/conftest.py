@@ -7,20 +7,16 @@ import pytest
 
 from tests.neighbours import available, systemd_host
 from tests.neighbours import prometheus as prometheus_neighbour
-from tests.neighbours import sshd as sshd_neighbour
 from tests.neighbours.http_site import HttpSite
 from tests.neighbours.prometheus import NodeExporter, Prometheus
 from tests.neighbours.roundup import Roundup
 from tests.neighbours.sshd import Sshd
 from tests.neighbours.systemd_host import SystemdHosts
 
-INSTALL_SSHD = "apt-get install -y openssh-server openssh-client"
-
 
 @pytest.fixture(scope="session")
 def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
     """One sshd for all tests that only log in. Who stops it or changes its key takes `own_sshd`."""
-    available.require("sshd", sshd_neighbour.missing(), INSTALL_SSHD)
     with Sshd(tmp_path_factory.mktemp("sshd")) as server:
         yield server
 
@@ -28,7 +24,6 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 @pytest.fixture
 def own_sshd(tmp_path: Path) -> Iterator[Sshd]:
     """An sshd of this test alone, to stop, start again and give another host key."""
-    available.require("sshd", sshd_neighbour.missing(), INSTALL_SSHD)
     with Sshd(tmp_path / "own-sshd") as server:
         yield server
 

@@ -21,7 +21,7 @@ from tests.neighbours.host_network import HostNetwork
 from tests.neighbours.rootfs import rootfs
 from tests.neighbours.waiting import until
 
-INSTALL = "as root, apt-get install -y debootstrap systemd-container iproute2"
+INSTALL = "make test as root, in a checkout of its own; that also installs what is missing"
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 
 ALONE = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child"]
