@@ -9,10 +9,12 @@ from typing import assert_never
 
 from agent.core import health, incidents, people, response, treatment
 from agent.core.guard import Reason
+from agent.core.selection import REPORTED
 from agent.core.state import Draft, State
 from agent.model.decision import Decision
-from agent.model.events import Event, Observed, PersonActed, Started, StepEnded, TicketFiled, TimePassed
+from agent.model.events import Event, Observed, PersonActed, Reloaded, Started, StepEnded, TicketFiled, TimePassed
 from agent.model.health import Health, Key
+from agent.model.incident import Phase
 from agent.model.observation import Observation, Pass, Verdict
 from agent.model.timeline import EntryKind
 
@@ -31,6 +33,8 @@ def decide(state: State, event: Event) -> Decision:
             _time_passed(draft)
         case Started():
             _started(draft, event)
+        case Reloaded():
+            _reloaded(draft, event)
         case TicketFiled():
             _ticket_filed(draft, event)
         case PersonActed():
@@ -45,16 +49,18 @@ def decide(state: State, event: Event) -> Decision:
 
 
 def _observed(draft: Draft, event: Observed) -> None:
+    """Everything that was seen is taken in before anything is decided about any of it."""
     seen: set[Key] = set()
     for answered in event.passes:
-        rules = draft.settings.checks.get(answered.check)
-        if rules is None:
+        if answered.check not in draft.settings.checks:
             continue  # asked before a reload took the check away
         for observation in (*answered.observations, *_missing(draft, answered)):
             seen.add(_take(draft, answered, observation))
+    incidents.follow(draft, draft.changed_health())
     keys = frozenset(seen)
     for execution in draft.executions():
         treatment.observed(draft, execution, keys)
+    response.waiting_may_go_on(draft, (Reason.DEPENDENCY,))
 
 
 def _missing(draft: Draft, answered: Pass) -> list[Observation]:
@@ -68,37 +74,28 @@ def _missing(draft: Draft, answered: Pass) -> list[Observation]:
         Observation(
             check=key.check,
             subject=key.subject,
-            host=known.host if (known := draft.health(key)) else None,
+            host=known.host,
             # subject "" stands for the question itself, which has just been answered
             verdict=_ABSENT[policy] if key.subject else Verdict.OK,
             at=answered.at,
             message="no longer reported" if key.subject else "answers again",
         )
         for key in absent
+        if (known := draft.health(key)) and known.scope == answered.scope
     ]
 
 
 def _take(draft: Draft, answered: Pass, observation: Observation) -> Key:
-    key = Key(observation.check, observation.subject)
-    rules = draft.settings.checks[observation.check]
+    key = Key(answered.check, observation.subject)
     known = draft.health(key)
     before = known or Health(key, observation.host, None, observation.at, scope=answered.scope)
-    after, window = health.observe(before, draft.window(key), observation, rules)
+    host = observation.host or before.host
+    if before.host != host or before.scope != answered.scope:
+        before = replace(before, host=host, scope=answered.scope)  # a reload has moved it
+    after, window = health.observe(before, draft.window(key), observation, draft.settings.checks[answered.check])
     draft.put_window(key, window)
-    if after is before:
-        if known is None:
-            draft.put_health(after)
-        return key
-    draft.put_health(after)
-    if after.blind_since is not None and before.blind_since is None:
-        incidents.fell_ill(draft, after, blind=True)
-    elif after.blind_since is None and before.blind_since is not None:
-        incidents.got_well(draft, after, blind=True)
-    if after.status is not before.status:
-        if after.is_bad:
-            incidents.fell_ill(draft, after)
-        elif before.is_bad:
-            incidents.got_well(draft, after)
+    if after is not known:
+        draft.put_health(after)
     return key
 
 
@@ -130,6 +127,19 @@ def _started(draft: Draft, event: Started) -> None:
     for execution in draft.executions():
         text = f"goes on with {execution.runbook} ({execution.id}) after a restart of the agent"
         draft.record(execution.incident or execution.id, EntryKind.AGENT, text)
+        treatment.resumed(draft, execution)
+
+
+def _reloaded(draft: Draft, event: Reloaded) -> None:
+    """An incident whose check is gone can no longer be seen to recover: a person must decide."""
+    draft.record("agent", EntryKind.AGENT, event.text, actor=event.actor)
+    for incident in draft.incidents():
+        gone = [
+            str(s.key) for s in incident.ill if s.key.check not in draft.settings.checks and s.key.check != REPORTED
+        ]
+        if gone and incident.phase in (Phase.NEW, Phase.HELD):
+            because = f"no longer in the configuration, so recovery cannot be seen: {', '.join(gone)}"
+            response.escalate(draft, incident, because)
 
 
 def _ticket_filed(draft: Draft, event: TicketFiled) -> None:
@@ -147,7 +157,7 @@ def _after_executions(draft: Draft) -> None:
         for execution in fresh:
             done.add(execution.id)
             response.after_treatment(draft, execution)
-        response.waiting_may_go_on(draft, (Reason.HOST_BUSY, Reason.GROUP_BUDGET))
         for waiting in draft.executions():
             if waiting.held_because:
                 treatment.advance(draft, waiting)
+        response.waiting_may_go_on(draft, (Reason.HOST_BUSY, Reason.GROUP_BUDGET))

@@ -28,12 +28,12 @@ def find_home(symptom: Symptom, incidents: Iterable[Incident], services: Mapping
     An incident that a person already has takes no further symptoms but those explained by a
     dependency: the next fault of the service is the agent's to treat.
     """
-    candidates = [incident for incident in incidents if incident.phase.is_open and incident.origin is not Origin.PERSON]
-    if symptom.blind:
-        return _blind_home(symptom, candidates)
-    seeing = [incident for incident in candidates if not all(s.blind for s in incident.ill)]
-    if symptom.service is None:
+    if symptom.service is None and not symptom.blind:
         return None
+    candidates = [incident for incident in incidents if incident.phase.is_open and incident.origin is not Origin.PERSON]
+    if symptom.blind or symptom.service is None:
+        return _blind_home(symptom, candidates)
+    seeing = [incident for incident in candidates if services_of(incident)]
     for incident in seeing:
         if incident.phase in _AGENT_AT_WORK and symptom.service in services_of(incident):
             return Match(incident.id, f"it is of the same service, {symptom.service}")

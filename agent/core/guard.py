@@ -97,7 +97,7 @@ def refuse_host(host: str, runbook: Runbook, circumstances: Circumstances) -> Re
     return (
         _over_limit(runbook.limits.per_host, by_this_runbook, circumstances.at, f"{runbook.name} ran on {host}")
         or _over_limit(circumstances.rules.per_host, [t.at for t in here], circumstances.at, f"{host} was treated")
-        or _busy(host, circumstances)
+        or refuse_busy(host, circumstances)
         or _cooling_down(host, here, circumstances)
         or _budget_spent(host, circumstances)
     )
@@ -113,7 +113,8 @@ def _over_limit(limit: Rate | None, times: Iterable[float], at: float, subject: 
     return Refused(Reason.RATE_LIMIT, f"{subject} {len(lately)} times, the limit is {limit}", until)
 
 
-def _busy(host: str, circumstances: Circumstances) -> Refused | None:
+def refuse_busy(host: str, circumstances: Circumstances) -> Refused | None:
+    """Whether the host is under treatment already."""
     execution = circumstances.under_treatment.get(host)
     return Refused(Reason.HOST_BUSY, f"{host} is being treated by {execution}") if execution else None
 

@@ -56,6 +56,12 @@ def afresh(window: Window, at: float) -> Window:
     return Window(fresh_from=at, unknown_since=window.unknown_since, message=window.message)
 
 
+def forgotten(health: Health, window: Window, at: float) -> tuple[Health, Window]:
+    """A person says that it is well: whatever speaks against that must be confirmed anew."""
+    window = replace(afresh(window, at), unknown_since=None)
+    return replace(health, status=None, since=at, blind_since=None, flapping=False, changes=()), window
+
+
 def _level(observation: Observation) -> int:
     if observation.verdict is Verdict.CRITICAL:
         return CRITICAL

@@ -1,6 +1,8 @@
 """How symptoms become incidents: joined to one that is open or opened anew, classified, assigned."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import groupby
 
 from agent.core import classification, grouping, response, selection
 from agent.core.lifecycle import Move
@@ -10,95 +12,198 @@ from agent.model.commands import Milestone
 from agent.model.health import Health, Key
 from agent.model.incident import Incident, Origin, Phase, Rung, Symptom
 from agent.model.observation import Verdict
+from agent.model.quantities import say_duration
 from agent.model.timeline import AGENT, EntryKind
 
 MONITORING = "monitoring"
 """Category of incidents about checks that cannot be asked."""
 
+_SAID = 3
+"""Symptoms named in one message about many."""
 
-# symptoms
+Change = tuple[Health | None, Health]
+"""A subject's health before and after; None: it was not known."""
 
-
-def fell_ill(draft: Draft, changed: Health, *, blind: bool = False) -> None:
-    """A subject's illness (or blindness) is confirmed: it joins an incident or opens one."""
-    rules = draft.settings.checks[changed.key.check]
-    symptom = Symptom(
-        key=changed.key,
-        host=changed.host,
-        service=rules.service,
-        status=Verdict.UNKNOWN if blind else changed.status or Verdict.UNKNOWN,
-        since=changed.blind_since if blind and changed.blind_since else changed.since,
-        message=changed.message,
-        blind=blind,
-    )
-    incident = _known_home(draft, symptom)
-    if incident is None:
-        match = grouping.find_home(symptom, draft.incidents(), draft.settings.services)
-        incident = draft.incident(match.incident) if match else None
-        if match and incident:
-            draft.record(
-                incident.id,
-                EntryKind.JOINED,
-                f"{_saying(symptom)}; part of this incident because {match.because}",
-                check=symptom.key.check,
-                subject=symptom.key.subject,
-            )
-    elif symptom.blind and not _symptom(incident, symptom.key).blind:
-        draft.record(incident.id, EntryKind.NOTICED, _saying(symptom))  # still ill for all we know
-        return
-    if incident is None:
-        _open(draft, symptom)
-        return
-    before = next((s for s in incident.symptoms if s.key == symptom.key), None)
-    others = tuple(s for s in incident.symptoms if s.key != symptom.key)
-    incident = replace(incident, symptoms=(*others, symptom), ladders=_with_ladder(draft, incident, symptom))
-    if incident.phase is Phase.RESOLVED:
-        incident = response.move(draft, incident, Move.RELAPSE)
-        incident = replace(incident, resolved_at=None, reopened=incident.reopened + 1, due=None)
-        draft.record(incident.id, EntryKind.REOPENED, f"{_saying(symptom)}: the fault is back")
-        incident = tell(draft, _reclassified(draft, incident), Milestone.REOPENED, f"{_saying(symptom)}: it is back")
-    elif before and before.is_ill:
-        draft.record(incident.id, EntryKind.NOTICED, _saying(symptom))
-        incident = _reclassified(draft, incident)
-    else:
-        if before:
-            draft.record(incident.id, EntryKind.NOTICED, f"{_saying(symptom)}: ill again")
-        incident = tell(draft, _reclassified(draft, incident), Milestone.UPDATED, f"Also: {_saying(symptom)}")
-    response.consider(draft, incident)
+_Index = dict[str, dict[Key, Symptom]]
+"""Incident to subject to symptom."""
 
 
-def got_well(draft: Draft, changed: Health, *, blind: bool = False) -> None:
-    """A subject's recovery is confirmed; `blind`: what is over is that its check could not be asked."""
-    incident = draft.home_of(changed.key)
-    if incident is None or not incident.phase.is_open:
-        return
-    symptom = _symptom(incident, changed.key)
-    if not symptom.is_ill or symptom.blind != blind:
-        return
-    cured = replace(symptom, cleared_at=draft.at)
-    incident = replace(incident, symptoms=tuple(cured if s.key == cured.key else s for s in incident.symptoms))
-    said = "can be asked again" if blind else "is well again"
-    draft.record(incident.id, EntryKind.RECOVERED, f"{symptom.key} {said}" + _with(changed.message))
-    draft.put_incident(incident)
-    if incident.execution is None:
-        response.consider(draft, incident)
+def follow(draft: Draft, changes: Iterable[Change]) -> None:
+    """What changed health means for incidents. Each one concerned is then considered, once."""
+    changes = tuple(changes)
+    concerned = _clear(draft, changes)
+    symptoms = [symptom for change in changes for symptom in _symptoms(draft, *change)]
+    symptoms.sort(key=lambda symptom: (symptom.key.check, symptom.blind))
+    for _, alike in groupby(symptoms, key=lambda symptom: (symptom.key.check, symptom.blind)):
+        concerned += _admit(draft, list(alike))
+    concerned += _flapping(draft, changes)
+    for id in dict.fromkeys(concerned):
+        incident = draft.incident(id)
+        if incident:
+            response.consider(draft, incident)
 
 
-def _known_home(draft: Draft, symptom: Symptom) -> Incident | None:
-    """The incident that already has this subject, unless it ended over the other sort of trouble."""
+# recovery
+
+
+def _clear(draft: Draft, changes: Sequence[Change]) -> list[str]:
+    """Subjects that are well, or can be asked, again; ids of the incidents in which they were not."""
+    cured: dict[str, set[Key]] = {}
+    index: _Index = {}
+    for before, after in changes:
+        if before is None:
+            continue
+        incident = draft.home_of(after.key)
+        symptom = _symptom(index, incident, after.key) if incident and incident.phase.is_open else None
+        if incident is None or symptom is None or not symptom.is_ill:
+            continue
+        sees_again = before.blind_since is not None and after.blind_since is None
+        if sees_again if symptom.blind else before.is_bad and not after.is_bad:
+            said = "can be asked again" if symptom.blind else "is well again"
+            draft.record(incident.id, EntryKind.RECOVERED, f"{symptom.key} {said}" + _with(after.message))
+            cured.setdefault(incident.id, set()).add(after.key)
+    for id, keys in cured.items():
+        incident = draft.incident(id)
+        if incident:
+            well = tuple(replace(s, cleared_at=draft.at) if s.key in keys else s for s in incident.symptoms)
+            draft.put_incident(replace(incident, symptoms=well))
+    return list(cured)
+
+
+# illness
+
+
+def _symptoms(draft: Draft, before: Health | None, after: Health) -> Iterable[Symptom]:
+    """What is newly wrong with a subject, or wrong in another degree."""
+    rules = draft.settings.checks[after.key.check]
+    status = after.status
+    if status is not None and status.is_bad and (before is None or status is not before.status):
+        yield Symptom(after.key, after.host, rules.service, status, after.since, after.message)
+    if after.blind_since is not None and (before is None or before.blind_since is None):
+        yield Symptom(
+            after.key, after.host, rules.service, Verdict.UNKNOWN, after.blind_since, after.message, blind=True
+        )
+
+
+def _admit(draft: Draft, symptoms: Sequence[Symptom]) -> list[str]:
+    """Find or open the incidents of symptoms of one check and one sort; their ids."""
+    known: dict[str, list[Symptom]] = {}
+    strangers: list[Symptom] = []
+    index: _Index = {}
+    for symptom in symptoms:
+        home = _known_home(draft, index, symptom)
+        if home:
+            known.setdefault(home.id, []).append(symptom)
+        else:
+            strangers.append(symptom)
+    for id, returning in known.items():
+        _join(draft, id, returning)
+    return [*known, *_admit_strangers(draft, strangers)]
+
+
+def _admit_strangers(draft: Draft, strangers: list[Symptom]) -> list[str]:
+    admitted: list[str] = []
+    while strangers:
+        match = grouping.find_home(strangers[0], draft.incidents(), draft.settings.services)
+        if match is None:
+            admitted.append(_open(draft, strangers.pop(0)).id)
+            continue
+        # what one symptom of a check and service belongs to, all the others do
+        together = strangers if strangers[0].service or strangers[0].blind else strangers[:1]
+        _join(draft, match.incident, together, f"; part of this incident because {match.because}")
+        admitted.append(match.incident)
+        strangers = strangers[len(together) :]
+    return admitted
+
+
+def _known_home(draft: Draft, index: _Index, symptom: Symptom) -> Incident | None:
+    """The incident that has this subject, unless what it had there is over and was trouble of the other sort."""
     incident = draft.home_of(symptom.key)
-    if incident and incident.phase is Phase.RESOLVED and _symptom(incident, symptom.key).blind != symptom.blind:
+    there = _symptom(index, incident, symptom.key) if incident else None
+    if incident is None or there is None:
         return None
-    return incident
+    is_over = not there.is_ill or not incident.phase.is_open
+    return None if is_over and there.blind != symptom.blind else incident
 
 
-def _symptom(incident: Incident, key: Key) -> Symptom:
-    return next(symptom for symptom in incident.symptoms if symptom.key == key)
+def _join(draft: Draft, id: str, joining: Sequence[Symptom], because: str = "") -> None:
+    incident = draft.incident(id)
+    assert incident is not None, "only incidents that are there are joined"
+    symptoms = {symptom.key: symptom for symptom in incident.symptoms}
+    news: list[Symptom] = []
+    for symptom in joining:
+        there = symptoms.pop(symptom.key, None)
+        if there and there.is_ill and symptom.blind and not there.blind:
+            symptoms[symptom.key] = there  # still ill for all we know
+            draft.record(id, EntryKind.NOTICED, _saying(symptom), check=symptom.key.check, subject=symptom.key.subject)
+            continue
+        if there and there.is_ill:
+            symptom = replace(symptom, since=there.since)
+        else:
+            news.append(symptom)
+        symptoms[symptom.key] = symptom
+        draft.record(
+            id,
+            EntryKind.NOTICED if there else EntryKind.JOINED,
+            _saying(symptom) + (because if there is None else ""),
+            check=symptom.key.check,
+            subject=symptom.key.subject,
+        )
+    incident = replace(incident, symptoms=tuple(symptoms.values()), ladders=_with_ladder(draft, incident, joining[0]))
+    _spread(draft, incident, news, joining)
+
+
+def _spread(draft: Draft, incident: Incident, news: Sequence[Symptom], joining: Sequence[Symptom]) -> None:
+    """The incident has changed its reach: judge it again and say so."""
+    if incident.phase is Phase.RESOLVED and news:
+        incident = response.move(draft, incident, Move.RELAPSE)
+        incident = replace(incident, resolved_at=None, reopened=incident.reopened + 1)
+        draft.record(incident.id, EntryKind.REOPENED, f"the fault is back: {_say_all(news)}")
+        tell(draft, _reclassified(draft, incident), Milestone.REOPENED, f"The fault is back: {_say_all(news)}")
+        return
+    priority = incident.classification.priority
+    incident = _reclassified(draft, incident)
+    if news:
+        tell(draft, incident, Milestone.UPDATED, f"Also: {_say_all(news)}")
+    elif incident.classification.priority is not priority:
+        tell(draft, incident, Milestone.UPDATED, f"Now {incident.classification.priority}: {_say_all(joining)}")
+
+
+def _flapping(draft: Draft, changes: Sequence[Change]) -> list[str]:
+    """Subjects that began or ceased to come and go; ids of the incidents that have them."""
+    found: list[str] = []
+    for before, after in changes:
+        flapped = before is not None and before.flapping
+        incident = draft.home_of(after.key) if flapped != after.flapping else None
+        if incident is None:
+            continue
+        rules = draft.settings.checks[after.key.check].flapping
+        lately = sum(1 for change in after.changes if change > draft.at - rules.within)
+        said = f"{after.key} " + (
+            f"comes and goes: {lately} changes within {say_duration(rules.within)}"
+            if after.flapping
+            else f"no longer comes and goes, quiet for {say_duration(rules.settle)}"
+        )
+        draft.record(incident.id, EntryKind.FLAPPING, said, check=after.key.check, subject=after.key.subject)
+        found.append(incident.id)
+    return found
+
+
+def _symptom(index: _Index, incident: Incident, key: Key) -> Symptom | None:
+    """The incident's symptom of this subject; looked up ten thousand times in an incident of ten thousand subjects."""
+    if incident.id not in index:
+        index[incident.id] = {symptom.key: symptom for symptom in incident.symptoms}
+    return index[incident.id].get(key)
 
 
 def _saying(symptom: Symptom) -> str:
     state = "cannot be asked" if symptom.blind else f"is {symptom.status.name}"
     return f"{symptom.key} {state}{_with(symptom.message)}"
+
+
+def _say_all(symptoms: Sequence[Symptom]) -> str:
+    more = f"; and {len(symptoms) - _SAID} more" if len(symptoms) > _SAID else ""
+    return "; ".join(_saying(symptom) for symptom in symptoms[:_SAID]) + more
 
 
 def _with(message: str) -> str:
@@ -118,7 +223,7 @@ def _with_ladder(draft: Draft, incident: Incident, symptom: Symptom) -> tuple[tu
 # opening
 
 
-def _open(draft: Draft, symptom: Symptom) -> None:
+def _open(draft: Draft, symptom: Symptom) -> Incident:
     rules = draft.settings.checks[symptom.key.check]
     category = MONITORING if symptom.blind else rules.category
     judged = classification.classify((symptom,), draft.settings)
@@ -136,19 +241,20 @@ def _open(draft: Draft, symptom: Symptom) -> None:
         symptoms=(symptom,),
     )
     incident = replace(incident, ladders=_with_ladder(draft, incident, symptom))
+    confirmed = "" if symptom.blind else f" (confirmed: {rules.confirm})"
     draft.record(
         incident.id,
         EntryKind.NOTICED,
-        f"{_saying(symptom)} (confirmed: {rules.confirm})",
+        _saying(symptom) + confirmed,
         check=symptom.key.check,
         subject=symptom.key.subject,
         since=symptom.since,
     )
-    announce(draft, incident, f"assigned to {team.name}: {team.because}")
+    return announce(draft, incident, f"assigned to {team.name}: {team.because}")
 
 
-def announce(draft: Draft, incident: Incident, assigned: str) -> None:
-    """Put a new incident on the record and consider its treatment."""
+def announce(draft: Draft, incident: Incident, assigned: str) -> Incident:
+    """Put a new incident on the record and tell the ticket system."""
     judged = incident.classification
     draft.record(
         incident.id, EntryKind.OPENED, f"{incident.title} ({incident.category})", actor=incident.reporter or AGENT
@@ -162,14 +268,11 @@ def announce(draft: Draft, incident: Incident, assigned: str) -> None:
         priority=str(judged.priority),
     )
     draft.record(incident.id, EntryKind.ASSIGNED, assigned, team=incident.team)
-    incident = tell(draft, draft.put_incident(incident), Milestone.OPENED, f"{judged.priority}: {incident.title}")
-    response.consider(draft, incident)
+    return tell(draft, draft.put_incident(incident), Milestone.OPENED, f"{judged.priority}: {incident.title}")
 
 
 def _title(symptom: Symptom) -> str:
-    where = f" on {symptom.key.subject}" if symptom.key.subject else ""
-    what = f"{symptom.key.check}{where}"
-    title = f"{what} cannot be asked" if symptom.blind else f"{what} is {symptom.status.name}{_with(symptom.message)}"
+    title = _saying(symptom)
     return title if len(title) <= 120 else title[:117] + "..."
 
 

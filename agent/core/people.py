@@ -1,25 +1,25 @@
 """What people may tell the agent to do, and what it answers. An act that is not possible changes nothing."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from agent.core import classification, guard, incidents, response, selection, treatment
+from agent.core import classification, grouping, guard, health, incidents, response, selection, treatment
+from agent.core.case import subjects
 from agent.core.classification import Reach
-from agent.core.guard import Reason
 from agent.core.lifecycle import IllegalMove, Move, after
-from agent.core.procedure import subjects
+from agent.core.selection import REPORTED
 from agent.core.state import Draft
 from agent.core.ticketing import tell
+from agent.core.variables import given_values, variables_for
 from agent.model import events
 from agent.model.commands import Milestone
 from agent.model.decision import GlobalFreeze, Reply
-from agent.model.execution import Execution
-from agent.model.health import Health, Key
+from agent.model.health import Key
 from agent.model.incident import Incident, Origin, Phase, Symptom
 from agent.model.observation import Verdict
+from agent.model.runbook import Runbook
+from agent.model.settings import LOCALHOST
 from agent.model.timeline import EntryKind
-
-REPORTED = "reported"
-"""Stands in a symptom for the check's name when a person reported the fault."""
 
 
 def act(draft: Draft, actor: str, what: events.Act, closed: Incident | None = None) -> Reply:
@@ -72,7 +72,7 @@ def _on_incident(draft: Draft, actor: str, incident: Incident, what: _OnIncident
                 True, f"{incident.id} is with a person now; the agent starts no further treatment", incident.id
             )
         case events.Resolve(_, reason):
-            _start_afresh(draft, incident)
+            incident = _start_afresh(draft, incident)
             response.resolve(draft, incident, Move.RESOLVE, reason or f"resolved by {actor}", actor=actor)
             return Reply(True, f"{incident.id} is resolved; if a check still fails it opens again", incident.id)
         case events.Close(_, reason):
@@ -107,20 +107,17 @@ def _assign(draft: Draft, actor: str, incident: Incident, to: str) -> Reply:
     return Reply(True, f"{incident.id} is assigned to {to}", incident.id)
 
 
-def _start_afresh(draft: Draft, incident: Incident) -> None:
+def _start_afresh(draft: Draft, incident: Incident) -> Incident:
     """A person says it is well: should a check disagree, that must be confirmed, and noticed, anew."""
     after(incident.phase, Move.RESOLVE)
-    for symptom in incident.ill:
+    for symptom in incident.symptoms:
         known = draft.health(symptom.key)
         if known:
-            draft.put_health(_unconfirmed(known, draft.at))
-            draft.put_window(symptom.key, replace(draft.window(symptom.key), recent=(), fresh_from=draft.at))
-    cleared = tuple(s if s.cleared_at else replace(s, cleared_at=draft.at) for s in incident.symptoms)
-    draft.put_incident(replace(incident, symptoms=cleared))
-
-
-def _unconfirmed(known: Health, at: float) -> Health:
-    return replace(known, status=None, since=at, blind_since=None)
+            known, window = health.forgotten(known, draft.window(symptom.key), draft.at)
+            draft.put_health(known)
+            draft.put_window(symptom.key, window)
+    cleared = tuple(replace(s, cleared_at=draft.at) if s.is_ill else s for s in incident.symptoms)
+    return draft.put_incident(replace(incident, symptoms=cleared))
 
 
 def _report(draft: Draft, actor: str, report: events.Report) -> Reply:
@@ -132,7 +129,7 @@ def _report(draft: Draft, actor: str, report: events.Report) -> Reply:
         return Reply(False, f"there is no host {strangers[0]!r} in the inventory")
     text = report.title + (f": {report.description}" if report.description else "")
     by = report.reporter or actor
-    known = [i for i in draft.incidents() if report.service and i.service == report.service and i.phase.is_open]
+    known = [i for i in draft.incidents() if i.phase.is_open and report.service and _concerns(i, report.service)]
     if known:
         draft.record(known[0].id, EntryKind.NOTE, f"also reported by {by}: {text}", actor=actor)
         tell(draft, known[0], Milestone.UPDATED, f"Also reported by {by}: {text}")
@@ -140,6 +137,10 @@ def _report(draft: Draft, actor: str, report: events.Report) -> Reply:
             True, f"{known[0].id} is open for {report.service} already; your report was added to it", known[0].id
         )
     return _open_report(draft, actor, by, report)
+
+
+def _concerns(incident: Incident, service: str) -> bool:
+    return incident.service == service or service in grouping.services_of(incident)
 
 
 def _open_report(draft: Draft, actor: str, by: str, report: events.Report) -> Reply:
@@ -173,7 +174,8 @@ def _open_report(draft: Draft, actor: str, by: str, report: events.Report) -> Re
     )
     said = report.title + (f": {report.description}" if report.description else "")
     draft.record(incident.id, EntryKind.NOTICED, f"reported by {by}: {said}", actor=actor)
-    incidents.announce(draft, incident, f"assigned to {team.name}: {team.because}")
+    incident = incidents.announce(draft, incident, f"assigned to {team.name}: {team.because}")
+    response.consider(draft, incident)
     return Reply(
         True, f"{incident.id} opened, {incident.classification.priority}, assigned to {team.name}", incident.id
     )
@@ -188,37 +190,63 @@ def _run_by_hand(draft: Draft, actor: str, wish: events.RunByHand) -> Reply:
         return Reply(False, f"there is no incident {wish.incident}")
     if incident and incident.execution:
         return Reply(False, f"{incident.id} is being treated by {incident.execution} already", incident.id)
-    values, missing = treatment.variables_for(runbook, wish.variables)
+    try:
+        values, missing = variables_for(runbook, given_values(runbook, wish.variables))
+    except ValueError as error:
+        return Reply(False, str(error))
     if missing:
         return Reply(False, f"{runbook.name} needs a value for {', '.join(missing)} (--var NAME=VALUE)")
-    ill = incident.ill if incident else ()
-    hosts = wish.hosts or selection.hosts_for(runbook, ill, draft.settings)
-    strangers = [host for host in hosts if host not in draft.settings.hosts]
-    if strangers or not hosts:
-        what = f"there is no host {strangers[0]!r} in the inventory" if strangers else "say on which hosts (--host)"
-        return Reply(False, what)
-    if wish.override is None:
-        around = treatment.circumstances(draft)
-        refused = guard.refuse_start(runbook, around) or next(
-            (found for host in hosts if (found := guard.refuse_host(host, runbook, around))), None
-        )
-        if refused:
-            return Reply(False, f"refused, {refused} (to overrule: --override REASON)")
-    under_treatment = treatment.circumstances(draft).under_treatment
-    busy = [host for host in hosts if host in under_treatment]
-    if busy:
-        return Reply(False, f"{Reason.HOST_BUSY}: {', '.join(busy)} under treatment; this cannot be overruled")
+    hosts = tuple(dict.fromkeys(wish.hosts)) or selection.hosts_for(
+        runbook, incident.ill if incident else (), draft.settings
+    )
+    why_not = _not_on(draft, hosts) or _forbidden(draft, runbook, hosts, wish.override)
+    if why_not:
+        return Reply(False, why_not)
+    return _start_by_hand(draft, actor, runbook, hosts, incident, values, wish.override)
+
+
+def _not_on(draft: Draft, hosts: tuple[str, ...]) -> str | None:
+    if not hosts:
+        return "say on which hosts (--host)"
+    strangers = [host for host in hosts if host not in draft.settings.hosts and host != LOCALHOST]
+    return f"there is no host {strangers[0]!r} in the inventory" if strangers else None
+
+
+def _forbidden(draft: Draft, runbook: Runbook, hosts: tuple[str, ...], override: str | None) -> str | None:
+    around = treatment.circumstances(draft)
+    for host in hosts:
+        busy = guard.refuse_busy(host, around)
+        if busy:
+            return f"refused, {busy}; this cannot be overruled"
+    if override is not None:
+        return None if override.strip() else "say why the guards are overruled: it goes on the record"
+    refused = guard.refuse_start(runbook, around) or next(
+        (found for host in hosts if (found := guard.refuse_host(host, runbook, around))), None
+    )
+    return f"refused, {refused} (to overrule: --override REASON)" if refused else None
+
+
+def _start_by_hand(
+    draft: Draft,
+    actor: str,
+    runbook: Runbook,
+    hosts: tuple[str, ...],
+    incident: Incident | None,
+    values: Mapping[str, object],
+    override: str | None,
+) -> Reply:
     if incident:
-        verify = selection.verification(draft, runbook, hosts, ill)
+        verify = selection.verification(draft, runbook, hosts, incident.ill)
         incident = response.move(draft, incident, Move.TREAT)
     else:
         checks = runbook.verify.checks
         verify = {host: tuple(key for check in checks for key in subjects(draft, check, host)) for host in hosts}
-    execution: Execution = treatment.start(
-        draft, runbook, hosts, verify, incident=incident, actor=actor, variables=values, override=wish.override
+    execution = treatment.start(
+        draft, runbook, hosts, verify, incident=incident, actor=actor, variables=values, override=override
     )
     if incident:
-        draft.put_incident(replace(draft.incident(incident.id) or incident, execution=execution.id))
+        incident = draft.put_incident(replace(draft.incident(incident.id) or incident, execution=execution.id))
+        tell(draft, incident, Milestone.UPDATED, f"Treatment by {actor}: {runbook.name} on {', '.join(hosts)}")
     return Reply(True, f"{runbook.name} started on {', '.join(hosts)} as {execution.id}", execution.id)
 
 
@@ -248,7 +276,7 @@ def _unfreeze(draft: Draft, actor: str, reason: str) -> Reply:
         return Reply(False, "nothing is frozen")
     draft.put_freeze(None)
     draft.record("agent", EntryKind.FREEZE, f"unfrozen by {actor}" + (f": {reason}" if reason else ""), actor=actor)
-    response.waiting_may_go_on(draft, (Reason.FROZEN,))
     for execution in draft.executions():
         treatment.advance(draft, execution)
+    response.waiting_may_go_on(draft, (guard.Reason.FROZEN,))
     return Reply(True, "treatment may start again")

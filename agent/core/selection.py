@@ -4,14 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent.core import grouping, guard, treatment
+from agent.core.case import subjects
 from agent.core.guard import Reason, Refused
-from agent.core.procedure import subjects
 from agent.core.state import Draft
+from agent.core.variables import variables_for
 from agent.model.execution import Outcome
 from agent.model.health import Key
-from agent.model.incident import Incident, Rung, Symptom
+from agent.model.incident import Attempt, Incident, Rung, Symptom
 from agent.model.runbook import Runbook
 from agent.model.settings import LOCALHOST, Settings
+
+REPORTED = "reported"
+"""Stands in a symptom for the check's name when a person reported the fault: no check can be asked about it."""
+
+_HELPED_SOMEBODY = (Outcome.RECOVERED, Outcome.DONE, Outcome.REFUSED)
+"""Outcomes of an execution that say nothing against treating a host it did not treat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +78,37 @@ def choose(draft: Draft, incident: Incident) -> Selection:
 
 
 def _weigh(draft: Draft, incident: Incident, check: str, rung: Rung) -> Choice | Refused:
-    before = [attempt for attempt in incident.attempts if attempt.runbook == rung.runbook]
-    failed = [attempt for attempt in before if attempt.outcome != Outcome.RECOVERED]
-    if failed:
-        return Refused(Reason.INEFFECTIVE, f"{failed[-1].outcome} in {failed[-1].execution}")
     runbook = draft.runbook(rung.digest)
     if runbook is None:
         return Refused(Reason.NO_RUNBOOK, "its text is no longer known")
-    _, missing = treatment.variables_for(runbook, {})
+    ill = tuple(symptom for symptom in incident.ill if symptom.key.check == check)
+    before = [attempt for attempt in incident.attempts if attempt.runbook == rung.runbook]
+    failed = [attempt for attempt in before if _did_not_help(draft, attempt, runbook, ill)]
+    if failed:
+        return Refused(Reason.INEFFECTIVE, f"{failed[-1].outcome} in {failed[-1].execution}")
+    _, missing = variables_for(runbook, {})
     if missing:
         return Refused(Reason.MISSING_VARIABLE, f"{', '.join(missing)} without a default")
-    ill = tuple(symptom for symptom in incident.ill if symptom.key.check == check)
     hosts = hosts_for(runbook, ill, draft.settings)
     if not hosts:
         return Refused(Reason.NO_HOST, f"{check} does not say which host is affected")
     return _guarded(draft, check, runbook, hosts, ill)
+
+
+def _did_not_help(draft: Draft, attempt: Attempt, runbook: Runbook, ill: tuple[Symptom, ...]) -> bool:
+    """Whether this attempt speaks against another with the same runbook.
+
+    One that a person stopped does not. One that went well does if what is ill was ill before and was
+    treated by it: its own verification looked at something else.
+    """
+    if attempt.outcome == Outcome.STOPPED:
+        return False
+    if attempt.outcome not in _HELPED_SOMEBODY:
+        return True
+    treated = {treatment.host for treatment in draft.treatments() if treatment.execution == attempt.execution}
+    return bool(treated) and any(
+        symptom.since <= attempt.at and (runbook.hosts != "affected" or symptom.host in treated) for symptom in ill
+    )
 
 
 def _guarded(
@@ -114,12 +137,11 @@ def verification(
     draft: Draft, runbook: Runbook, hosts: tuple[str, ...], ill: tuple[Symptom, ...]
 ) -> dict[str, tuple[Key, ...]]:
     """Per host, the subjects that must be well after treatment: those of the host where it has any, else all."""
+    asked = [symptom for symptom in ill if symptom.key.check != REPORTED]
     found: dict[str, tuple[Key, ...]] = {}
     for host in hosts:
-        if runbook.verify.checks:
-            keys = [key for check in runbook.verify.checks for key in subjects(draft, check, host)]
-        else:
-            keys = [s.key for s in ill if s.host == host] or [s.key for s in ill]
+        keys = [key for check in runbook.verify.checks for key in subjects(draft, check, host)]
+        keys = keys or [s.key for s in asked if s.host == host] or [s.key for s in asked]
         found[host] = tuple(dict.fromkeys(keys))
     return found
 

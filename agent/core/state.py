@@ -34,7 +34,7 @@ class State:
     counters: dict[str, int] = field(default_factory=dict)
     library: dict[str, Runbook] = field(default_factory=dict)
     _subjects: dict[str, set[Key]] = field(default_factory=dict)
-    _homes: dict[Key, str] = field(default_factory=dict)
+    _homes: dict[Key, set[str]] = field(default_factory=dict)
     _timers: list[tuple[float, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -47,8 +47,11 @@ class State:
         self.configure(self.settings)
 
     def configure(self, settings: Settings) -> None:
-        """Take new settings; runbooks that incidents started with stay in the library."""
+        """Take new settings; runbooks that incidents and executions started with stay in the library."""
         self.settings = settings
+        kept = {rung.digest for incident in self.incidents.values() for _, rungs in incident.ladders for rung in rungs}
+        kept |= {execution.digest for execution in self.executions.values()}
+        self.library = {digest: runbook for digest, runbook in self.library.items() if digest in kept}
         self.library |= {runbook.digest: runbook for runbook in settings.runbooks.values()}
 
     def apply(self, decision: Decision) -> None:
@@ -84,9 +87,9 @@ class State:
     def _index(self, incident: Incident) -> None:
         for symptom in incident.symptoms:
             if incident.closed_at is None:
-                self._homes[symptom.key] = incident.id
-            elif self._homes.get(symptom.key) == incident.id:
-                del self._homes[symptom.key]
+                self._homes.setdefault(symptom.key, set()).add(incident.id)
+            elif homes := self._homes.get(symptom.key):
+                homes.discard(incident.id)
         self._set_timer(incident.id, incident.due if incident.closed_at is None else None)
 
     def _set_timer(self, about: str, due: float | None) -> None:
@@ -115,9 +118,9 @@ class State:
         """Every subject this asking has ever reported."""
         return self._subjects.get(scope, set())
 
-    def home_of(self, key: Key) -> str | None:
-        """The incident, not closed, that has this symptom."""
-        return self._homes.get(key)
+    def homes_of(self, key: Key) -> set[str]:
+        """The incidents, not closed, that have or had this symptom."""
+        return self._homes.get(key, set())
 
 
 class Draft:
@@ -132,6 +135,7 @@ class Draft:
         self._health: dict[Key, Health] = {}
         self._windows: dict[Key, Window] = {}
         self._incidents: dict[str, Incident] = {}
+        self._homes: dict[Key, set[str]] = {}
         self._executions: dict[str, Execution] = {}
         self._treatments: dict[tuple[str, str], Treatment] = {}
         self._freeze_changed = False
@@ -151,6 +155,10 @@ class Draft:
             yield self._health.get(key, health)
         yield from (health for key, health in self._health.items() if key not in self.state.health)
 
+    def changed_health(self) -> list[tuple[Health | None, Health]]:
+        """What changed here: as it was before this event, and as it is now."""
+        return [(self.state.health.get(key), health) for key, health in self._health.items()]
+
     def window(self, key: Key) -> Window:
         return self._windows.get(key) or self.state.windows.get(key) or Window()
 
@@ -163,13 +171,12 @@ class Draft:
         return [incident for incident in known.values() if incident.closed_at is None]
 
     def home_of(self, key: Key) -> Incident | None:
-        """The incident, not closed, that has this symptom."""
-        for incident in self._incidents.values():
-            if incident.closed_at is None and any(symptom.key == key for symptom in incident.symptoms):
-                return incident
-        id = self.state.home_of(key)
-        known = self.incident(id) if id else None
-        return known if known and known.closed_at is None else None
+        """The incident, not closed, that has this symptom: the one where it is ill, else the latest to have had it."""
+        ids = self.state.homes_of(key) | self._homes.get(key, set())
+        homes = [known for id in ids if (known := self.incident(id)) and known.closed_at is None]
+        if len(homes) < 2:
+            return homes[0] if homes else None
+        return max(homes, key=lambda home: (_is_ill_in(home, key), home.opened_at, home.id))
 
     def execution(self, id: str) -> Execution | None:
         return self._executions.get(id) or self.state.executions.get(id)
@@ -212,6 +219,8 @@ class Draft:
 
     def put_incident(self, incident: Incident) -> Incident:
         self._incidents[incident.id] = incident
+        for symptom in incident.symptoms:
+            self._homes.setdefault(symptom.key, set()).add(incident.id)
         return incident
 
     def put_execution(self, execution: Execution) -> Execution:
@@ -252,3 +261,7 @@ class Draft:
             runbooks={d: self.state.library[d].text for d in sorted(digests) if d in self.state.library},
             reply=self.reply,
         )
+
+
+def _is_ill_in(incident: Incident, key: Key) -> bool:
+    return incident.phase.is_open and any(symptom.key == key and symptom.is_ill for symptom in incident.symptoms)

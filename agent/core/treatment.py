@@ -3,13 +3,14 @@
 Each host has its own course (`agent.core.procedure`); a batch ends when all its hosts have ended.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agent.core import guard, procedure
+from agent.core.case import Case
 from agent.core.guard import Circumstances, Refused
-from agent.core.procedure import Case
 from agent.core.state import Draft
+from agent.core.variables import variables_for
 from agent.model.execution import Execution, HostRun, Outcome, RunPhase, StepOutcome, Treatment
 from agent.model.health import Key
 from agent.model.incident import Incident
@@ -49,12 +50,6 @@ def circumstances(draft: Draft) -> Circumstances:
         },
         groups=tuple(draft.settings.groups.values()),
     )
-
-
-def variables_for(runbook: Runbook, given: Mapping[str, object]) -> tuple[dict[str, object], list[str]]:
-    """Given values over defaults, and the names that have neither."""
-    values = {name: given.get(name, variable.default) for name, variable in runbook.vars.items()}
-    return values, [name for name, value in values.items() if value is None]
 
 
 def start(
@@ -100,16 +95,20 @@ def start(
 
 def advance(draft: Draft, execution: Execution) -> Execution:
     """Start every host whose turn has come, move to the next batch, or end; returns what was put into the draft."""
+    draft.put_execution(execution)  # the guards must see what has just ended
     while execution.is_running:
         low = execution.batch * execution.serial
         batch = execution.runs[low : low + execution.serial]
         if not batch:
             return _finish(draft, execution)
-        execution = _start_waiting(draft, execution, batch)
+        for run in batch:
+            if run.phase is RunPhase.WAITING:
+                execution = _start_waiting(draft, _stop_if_failing(draft, execution), run.host)
         batch = execution.runs[low : low + execution.serial]
         if any(run.phase is not RunPhase.ENDED for run in batch):
             break
-        execution = _after_batch(draft, execution)
+        execution = replace(execution, batch=execution.batch + 1)
+    execution = _hold(draft, execution)
     dues = [run.due for run in execution.runs if run.due is not None]
     if execution.held_because and execution.is_running:
         dues.append(draft.at + _LOOK_AGAIN)
@@ -160,6 +159,28 @@ def stop(draft: Draft, execution: Execution, because: str) -> Execution:
     return advance(draft, execution)
 
 
+def resumed(draft: Draft, execution: Execution) -> Execution:
+    """The agent was away: what was being asked is asked anew, with the whole time for it."""
+    if draft.runbook(execution.digest) is None:
+        return _abandoned(draft, execution)
+    for run in execution.runs:
+        if run.phase in (RunPhase.ASKING, RunPhase.VERIFYING):
+            execution = _replaced(execution, procedure.ask_anew(case_of(draft, execution, run), run))
+    return advance(draft, execution)
+
+
+def _abandoned(draft: Draft, execution: Execution) -> Execution:
+    """Nobody knows any more what the next step would be (a step kind that is no longer installed, say)."""
+    because = f"the text of {execution.runbook} can no longer be read"
+    runs = tuple(
+        run
+        if run.phase is RunPhase.ENDED
+        else replace(run, phase=RunPhase.ENDED, outcome=Outcome.OUTCOME_UNKNOWN, reason=because, pending=None, due=None)
+        for run in execution.runs
+    )
+    return _finish(draft, replace(execution, runs=runs))
+
+
 def case_of(draft: Draft, execution: Execution, run: HostRun) -> Case:
     """What a host's steps can see."""
     runbook = draft.runbook(execution.digest)
@@ -184,57 +205,76 @@ def _replaced(execution: Execution, run: HostRun) -> Execution:
     return replace(execution, runs=tuple(run if other.host == run.host else other for other in execution.runs))
 
 
-def _start_waiting(draft: Draft, execution: Execution, batch: Iterable[HostRun]) -> Execution:
-    held: Refused | None = None
-    for run in batch:
-        if run.phase is not RunPhase.WAITING:
-            continue
-        case = case_of(draft, execution, run)
-        refused = None if execution.override else guard.refuse_host(run.host, case.runbook, circumstances(draft))
-        if refused and refused.reason.passes:
-            held = refused
-            continue
-        if refused:
-            case.record(EntryKind.REFUSED, f"{run.host}: {refused}", reason=str(refused.reason))
-            execution = _replaced(execution, procedure.end(case, run, Outcome.REFUSED, str(refused)))
-            continue
-        draft.put_treatment(Treatment(execution.id, execution.runbook, run.host, draft.at))
-        begun = procedure.begin(case, run)
-        execution = _replaced(execution, begun)
-        draft.put_execution(execution)  # the next host's guard must see that this one is under treatment
-    return _hold(draft, execution, held)
+def _start_waiting(draft: Draft, execution: Execution, host: str) -> Execution:
+    """Begin on this host if it still waits and nothing forbids it."""
+    run = execution.run_on(host)
+    if run.phase is not RunPhase.WAITING:
+        return execution
+    case = case_of(draft, execution, run)
+    if _is_needless(case):
+        case.record(EntryKind.TREATMENT, f"{host}: well again before its turn came, left alone")
+        return _replaced(execution, procedure.end(case, run, Outcome.RECOVERED, "well again before its turn came"))
+    refused = _refuse_host(draft, execution, case)
+    if refused and refused.reason.passes:
+        return execution
+    if refused:
+        case.record(EntryKind.REFUSED, f"{host}: {refused}", reason=str(refused.reason))
+        return _replaced(execution, procedure.end(case, run, Outcome.REFUSED, str(refused)))
+    draft.put_treatment(Treatment(execution.id, execution.runbook, host, draft.at))
+    execution = _replaced(execution, procedure.begin(case, run))
+    return draft.put_execution(execution)  # the next host's guard must see that this one is under treatment
 
 
-def _hold(draft: Draft, execution: Execution, refused: Refused | None) -> Execution:
+def _is_needless(case: Case) -> bool:
+    """Whether the agent would treat what is well by now."""
+    if case.incident is None or case.execution.actor != AGENT:
+        return False
+    ill = case.incident.ill
+    return not any(symptom.host == case.host.name for symptom in ill) if case.runbook.hosts == "affected" else not ill
+
+
+def _refuse_host(draft: Draft, execution: Execution, case: Case) -> Refused | None:
+    around = circumstances(draft)
+    if execution.override is None:
+        return guard.refuse_host(case.host.name, case.runbook, around)
+    return guard.refuse_busy(case.host.name, around)  # two treatments of one host at a time: not even by order
+
+
+def _hold(draft: Draft, execution: Execution) -> Execution:
+    """Name what the hosts whose turn has come wait for."""
+    low = execution.batch * execution.serial
+    waiting = [run for run in execution.runs[low : low + execution.serial] if run.phase is RunPhase.WAITING]
+    refused = _refuse_host(draft, execution, case_of(draft, execution, waiting[0])) if waiting else None
     if refused and str(refused.reason) != execution.held_because:
         draft.record(
             execution.incident or execution.id,
             EntryKind.REFUSED,
-            f"the next host waits: {refused}",
+            f"{waiting[0].host} waits: {refused}",
             reason=str(refused.reason),
             execution=execution.id,
         )
     return replace(execution, held_because=str(refused.reason) if refused else None)
 
 
-def _after_batch(draft: Draft, execution: Execution) -> Execution:
+def _stop_if_failing(draft: Draft, execution: Execution) -> Execution:
+    """When as many hosts have failed as may, those whose turn has not come are left alone."""
     failures = sum(1 for run in execution.runs if run.outcome in _COUNTS_AS_FAILURE)
     runbook = draft.runbook(execution.digest)
-    allowed = runbook.limits.stop_after_failures if runbook else 1
     waiting = [run for run in execution.runs if run.phase is RunPhase.WAITING]
-    if failures >= allowed and waiting:
-        because = f"{failures} of {len(execution.runs)} hosts failed, the rest is left alone"
-        draft.record(
-            execution.incident or execution.id,
-            EntryKind.REFUSED,
-            f"{execution.runbook} stops: {because}: {', '.join(run.host for run in waiting)}",
-            reason="stop after failures",
-            execution=execution.id,
-        )
-        for run in waiting:
-            case = case_of(draft, execution, run)
-            execution = _replaced(execution, procedure.end(case, run, Outcome.STOPPED, because))
-    return replace(execution, batch=execution.batch + 1)
+    if not waiting or runbook is None or failures < runbook.limits.stop_after_failures:
+        return execution
+    because = f"{failures} of {len(execution.runs)} hosts failed, the rest is left alone"
+    draft.record(
+        execution.incident or execution.id,
+        EntryKind.REFUSED,
+        f"{execution.runbook} stops: {because}: {', '.join(run.host for run in waiting)}",
+        reason="stop after failures",
+        execution=execution.id,
+    )
+    for run in waiting:
+        case = case_of(draft, execution, run)
+        execution = _replaced(execution, procedure.end(case, run, Outcome.STOPPED, because))
+    return execution
 
 
 def _finish(draft: Draft, execution: Execution) -> Execution:
