@@ -5,6 +5,7 @@ import dataclasses
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -188,6 +189,8 @@ def test_a_host_that_allows_few_sessions_gets_more_connections(pool: SshPool, tm
         login = login_to(server)
         ran = list(workers.map(lambda _: pool.run("web1", login, meet, timeout=60).stdout, range(6)))
 
+        assert pool.stats().connections == pool.stats().opened, "a connection that is full is not broken"
+
     assert ran == ["met\n"] * 6
     assert pool.stats().opened >= 3
 
@@ -204,9 +207,7 @@ def test_a_connection_is_replaced_after_many_uses(pool: SshPool, tmp_path: Path)
     assert (stats.connections, stats.opened) == (1, 2)
 
 
-def test_a_closed_port_is_unreachable_at_once_and_not_worth_a_traceback(
-    pool: SshPool, sshd: Sshd, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_closed_port_is_unreachable_at_once(pool: SshPool, sshd: Sshd, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(HostUnreachable, match=r"^web1: 127\.0\.0\.1 port \d+: connection refused$") as caught:
         echo(pool, login_to(sshd, port=free_port()))
 
@@ -220,21 +221,26 @@ def test_a_name_that_does_not_resolve_is_unreachable(pool: SshPool, sshd: Sshd) 
 
 
 def test_a_host_that_never_greets_is_unreachable_after_its_connect_timeout(
-    pool: SshPool, sshd: Sshd, silent: socket.socket, caplog: pytest.LogCaptureFixture
+    pool: SshPool, sshd: Sshd, silent: socket.socket
 ) -> None:
+    began = time.monotonic()
     with pytest.raises(HostUnreachable, match=r"no SSH within 0\.5 s"):
         echo(pool, silent_login(silent, sshd, 0.5))
-    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert time.monotonic() - began < 10
 
 
 def test_a_host_behind_a_firewall_is_unreachable_after_its_connect_timeout(
     pool: SshPool, sshd: Sshd, filtered: tuple[str, int]
 ) -> None:
+    began = time.monotonic()
     with pytest.raises(HostUnreachable, match=r"does not answer within 0\.5 s"):
         echo(pool, login_to(sshd, port=filtered[1], connect_timeout=0.5))
+    assert time.monotonic() - began < 10
 
 
-def test_something_else_than_ssh_is_unreachable(pool: SshPool, sshd: Sshd, silent: socket.socket) -> None:
+def test_something_else_than_ssh_is_unreachable_and_not_worth_a_traceback(
+    pool: SshPool, sshd: Sshd, silent: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
     def greet() -> None:
         connection, _ = silent.accept()
         with connection:
@@ -243,6 +249,7 @@ def test_something_else_than_ssh_is_unreachable(pool: SshPool, sshd: Sshd, silen
     threading.Thread(target=greet, daemon=True).start()
     with pytest.raises(HostUnreachable, match="does not complete an SSH handshake"):
         echo(pool, silent_login(silent, sshd, 30))
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_a_host_that_hangs_delays_no_other(pool: SshPool, sshd: Sshd, silent: socket.socket) -> None:
