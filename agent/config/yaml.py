@@ -118,7 +118,10 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Proble
     mark = error.problem_mark or error.context_mark
     what, hint = f"is not YAML: {said} {context}".rstrip(), "compare indentation and quotes with the lines above"
     if "mapping values are not allowed" in said:
-        what, hint = "a ':' stands where no key can be", "put a value that holds ': ' in quotes"
+        what = "a ':' stands where no key can be"
+        hint = "put a value that holds ': ' in quotes, or compare the indentation"
+    elif "unknown escape character" in said:
+        what, hint = "a backslash in double quotes begins an escape, and this is none", "use single quotes"
     elif "quoted scalar" in context:
         what, hint = "the quotes that begin here are never closed", "close them"
         mark = error.context_mark or mark
@@ -127,9 +130,13 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Proble
         what, hint = f"a value begins with '{character}'", "put the value in quotes"
         if character == "\t":
             what, hint = "a tab is used for indentation", "indent with spaces"
+    elif " flow " in context:
+        what, hint = "the '[…]' or '{…}' here does not come to an end", "close it, and put commas between its parts"
+        mark = error.context_mark or mark
     elif "did not find expected key" in said or "could not find expected ':'" in said:
         what = "this line is neither 'key: value' nor indented like its neighbours"
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    line = min(line, len(text.splitlines()) or 1)  # what is missing at the end is reported behind it
     return Problem(file, line, column, "", what, hint)
 
 
