@@ -24,6 +24,7 @@ services:
   shop: {title: The shop, on: "group:web", criticality: high, users: 500, owner: web-team}
 teams:
   web-team: {title: Web team, categories: [web]}
+  operations: {title: Whoever is on duty}
 """
 _CHECKS = """\
 checks:
@@ -43,8 +44,7 @@ _TICKETS = """\
 tickets:
   preset: roundup
   url: {url}
-  user: {user}
-  password: roundup
+  basic: {{user: {user}, password: roundup}}
 secrets:
   roundup: {{env: DEMO_TICKET_PASSWORD}}
 """
