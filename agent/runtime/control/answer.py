@@ -1,0 +1,55 @@
+"""What the control API answers: JSON, or `{"error": "a sentence"}` with the status that fits."""
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from agent.errors import ParamedicError, StoreError
+from agent.model.decision import Reply
+from agent.model.text import one_line
+from agent.runtime.control.plain import dump
+from agent.runtime.control.port import AgentBusy
+
+
+def answer(value: object, status: int = 200) -> Response:
+    return Response(dump(value), status, media_type="application/json")
+
+
+def refusal(status: int, text: str, **more: object) -> Response:
+    return answer({"error": text, **more}, status)
+
+
+def told(reply: Reply) -> Response:
+    """What the agent said to an act. 409 when it was not possible: then nothing was changed."""
+    return answer(reply) if reply.ok else refusal(409, reply.text, about=reply.about)
+
+
+def speak_json(app: FastAPI) -> None:
+    """Every failure becomes `{"error": …}`."""
+    app.add_exception_handler(RequestValidationError, _not_understood)
+    app.add_exception_handler(HTTPException, _not_possible)
+    app.add_exception_handler(ParamedicError, _known_trouble)
+    app.add_exception_handler(Exception, _defect)
+
+
+def _not_understood(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    said = (f"{'.'.join(map(str, found['loc']))}: {found['msg']}" for found in error.errors()[:20])
+    return refusal(422, one_line("; ".join(said), 1000))
+
+
+def _not_possible(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return refusal(error.status_code, error.detail)
+
+
+def _known_trouble(request: Request, error: Exception) -> Response:
+    """503: the agent is busy or its record cannot be read; the same request may succeed later."""
+    assert isinstance(error, ParamedicError)
+    later = error.retryable or isinstance(error, AgentBusy | StoreError)
+    return refusal(503 if later else 500, str(error))
+
+
+def _defect(request: Request, error: Exception) -> Response:
+    """uvicorn logs the traceback."""
+    return refusal(500, f"a defect of the agent: {type(error).__name__}; its journal says more")

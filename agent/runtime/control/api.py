@@ -1,0 +1,32 @@
+"""The control API as one ASGI application: routes under /v1, described at /v1/openapi.json."""
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from agent.runtime.control.answer import speak_json
+from agent.runtime.control.body import BoundedBody
+from agent.runtime.control.checks import checks
+from agent.runtime.control.incidents import acts_on_incidents, approvals, incidents
+from agent.runtime.control.port import Control
+from agent.runtime.control.treatments import treatments
+from agent.runtime.control.whole import figures, whole
+
+
+def control_api(control: Control, metrics: CollectorRegistry | None = None) -> FastAPI:
+    """Served over `PeerProtocol`: without it nobody could say who acts. `metrics` also gives GET /metrics."""
+    app = FastAPI(
+        title="paramedic",
+        version=version("paramedic"),
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.add_middleware(BoundedBody)
+    speak_json(app)
+    for nouns in (whole, incidents, acts_on_incidents, approvals, checks, treatments):
+        app.include_router(nouns(control), prefix="/v1")
+    if metrics is not None:
+        app.include_router(figures(metrics))
+    return app
