@@ -3,15 +3,25 @@
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from prometheus_client import CollectorRegistry
 
 from agent.runtime.control.answer import speak_json
-from agent.runtime.control.body import BoundedBody
+from agent.runtime.control.body import LIMIT
 from agent.runtime.control.checks import checks
 from agent.runtime.control.incidents import acts_on_incidents, approvals, incidents
 from agent.runtime.control.port import Control
 from agent.runtime.control.treatments import treatments
 from agent.runtime.control.whole import figures, whole
+
+_NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""Nothing leaves this machine because a variable happens to be set in the daemon's environment."""
 
 
 def control_api(control: Control, metrics: CollectorRegistry | None = None) -> FastAPI:
@@ -22,8 +32,9 @@ def control_api(control: Control, metrics: CollectorRegistry | None = None) -> F
         openapi_url="/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        max_body_size=LIMIT,
+        telemetry=_NO_TELEMETRY,
     )
-    app.add_middleware(BoundedBody)
     speak_json(app)
     for nouns in (whole, incidents, acts_on_incidents, approvals, checks, treatments):
         app.include_router(nouns(control), prefix="/v1")
