@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from agent.model.authored import Authored
 from agent.tickets.reply import Dotted
@@ -43,11 +43,9 @@ class Request(Authored):
 
     @field_validator("*")
     @classmethod
-    def _names_known(cls, value: object, info: ValidationInfo) -> object:
+    def _names_known(cls, value: object) -> object:
         for template in templates_of(value):
-            for name in sorted(template.names - cls.names):
-                known = ", ".join(sorted(cls.names))
-                raise ValueError(f"{template.source!r}: there is no {name!r} here; there is {known}")
+            template.require(cls.names)
         return value
 
     def parts(self, name: str) -> set[str]:

@@ -74,15 +74,19 @@ class RestTickets(HttpAccess, TicketSystem):
     def _lay_over_preset(cls, written: Any) -> Any:
         return with_preset(written) if isinstance(written, Mapping) else written
 
-    @field_validator("headers", "link")
+    @field_validator("headers")
     @classmethod
-    def _names_known(cls, value: dict[str, Template] | Template | None) -> object:
-        link = value if isinstance(value, Template) else None
-        known = COMMON | {"ticket", "answer"} if link else COMMON
-        for template in [link] if link else (value or {}).values():  # type: ignore[union-attr]
-            for name in sorted(template.names - known):
-                raise ValueError(f"{template.source!r}: there is no {name!r} here; there is {', '.join(sorted(known))}")
-        return value
+    def _headers_known(cls, headers: dict[str, Template]) -> dict[str, Template]:
+        for template in headers.values():
+            template.require(COMMON)
+        return headers
+
+    @field_validator("link")
+    @classmethod
+    def _link_known(cls, link: Template | None) -> Template | None:
+        if link:
+            link.require(COMMON | {"ticket", "answer"})
+        return link
 
     @field_validator("map")
     @classmethod
@@ -109,12 +113,6 @@ class RestTickets(HttpAccess, TicketSystem):
                     )
                 given |= {name} if self.requests[name].id else set()
         return self
-
-    @property
-    def secret_names(self) -> tuple[str, ...]:
-        """Names of all secrets this description refers to."""
-        password = (self.basic.password,) if self.basic else ()
-        return (*password, *((self.bearer,) if self.bearer else ()), *self.secret_headers.values())
 
     def find(self, external_id: str, secrets: Secrets) -> TicketRef | None:
         """None only if an answer that shows we are logged in, where the author asks for that, says so."""

@@ -88,6 +88,12 @@ class Template:
     def __hash__(self) -> int:
         return hash(self.source)
 
+    def require(self, known: frozenset[str]) -> None:
+        """Raises ValueError when it speaks of what is not known where it stands."""
+        for name in sorted(self.names - known):
+            there = ", ".join(sorted(known))
+            raise ValueError(f"{one_line(self.source, 80)!r}: there is no {name!r} here; there is {there}")
+
     def render(self, values: Values) -> str:
         """Raises TicketError: another try with the same values would fail the same way."""
         try:

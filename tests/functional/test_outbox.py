@@ -342,6 +342,16 @@ def test_an_incident_with_a_ticket_is_not_looked_up(desk: Desk) -> None:
     assert len(desk.events) == 1
 
 
+def test_a_ticket_that_is_there_is_found_and_not_filed_again(desk: Desk) -> None:
+    ledger = Ledger()
+    ledger.texts["INC-1"] = []
+    desk.outbox(RememberedTickets(ledger=ledger))
+    desk.tell("INC-1", Milestone.OPENED)
+    until(desk.delivered, within=20, what="all is told")
+    assert ledger.calls == ["find INC-1", "update INC-1/1"]
+    assert [event.ticket for event in desk.events] == [TicketRef("INC-1")]
+
+
 def test_a_ticket_is_looked_up_once_even_if_the_incident_learns_of_it_late(desk: Desk) -> None:
     ledger = Ledger()
     desk.tell("INC-1", *LIFE)  # committed before any ticket: the store's incident never learns of it here

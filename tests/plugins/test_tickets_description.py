@@ -30,7 +30,8 @@ def test_a_preset_and_what_is_laid_over_it() -> None:
     assert tickets.map["priority"] == {"P1": "critical", "P2": "urgent", "P3": "urgent", "P4": "bug", "P5": "bug"}
     assert tickets.milestones[Milestone.UPDATED] == ("message", "attach")
     assert tickets.milestones[Milestone.OPENED] == ("message", "attach")
-    assert tickets.secret_names == ("tracker-password",)
+    assert tickets.basic is not None
+    assert tickets.basic.user == "agent"
 
 
 @pytest.mark.parametrize("name", presets())
