@@ -3,7 +3,8 @@
 import hashlib
 import re
 
-from agent.config.problem import ConfigProblems, Path
+from agent.config.problem import ConfigProblems, Path, nearest
+from agent.config.shape import keys
 from agent.config.source import RunbookFile
 from agent.config.steps import StepReader
 from agent.config.validation import MAPPING, NAME_HINT, NAME_PATTERN, show, validate
@@ -34,7 +35,7 @@ def read_runbook(source: RunbookFile, text: str) -> Runbook | None:
     filled_in: dict[str, object] = {"text": text, "digest": hashlib.sha256(text.encode()).hexdigest()}
     filled_in |= _sections(source, data)
     others = {key: value for key, value in data.items() if key not in SECTIONS}
-    runbook, findings = validate(Runbook, others, (), source.reach, filled_in)
+    runbook, findings = validate(Runbook, others, (), source.reach, filled_in, also=SECTIONS)
     source.report_all(findings)
     if runbook is not None:
         _check(source, runbook)
@@ -57,7 +58,8 @@ def _sections(source: RunbookFile, data: dict[str, object]) -> dict[str, object]
         else:
             sections[section] = ()
             source.report((section,), f"expected a list of steps, got {show(authored)}", "begin each step with '- '")
-    if not data.get("steps") and not data.get("evidence"):
+    misspelt = any(nearest(key, SECTIONS) for key in data if key not in keys(Runbook))
+    if not data.get("steps") and not data.get("evidence") and not misspelt:
         source.report((), "has no steps", "write steps: and under it a list, such as '- run: systemctl restart nginx'")
     return sections
 

@@ -112,6 +112,7 @@ class Folder(Source):
         if document.data is None:
             return
         if not isinstance(document.data, dict):
+            self.is_whole = False
             self.problems.append(document.problem((), "expected sections such as 'checks:' or 'hosts:'"))
             return
         for name, content in document.data.items():
@@ -129,6 +130,7 @@ class Folder(Source):
             return
         if not isinstance(content, dict):
             what = f"expected a mapping ('{'name' if name in NAMED else 'key'}: …' lines)"
+            self.is_whole = False
             self.problems.append(document.problem((name,), what, f"indent what belongs to {name}"))
             return
         for key, value in content.items():

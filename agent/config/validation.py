@@ -135,7 +135,7 @@ def _say_one(model: type[BaseModel], details: ErrorDetails) -> tuple[str, str]:
     if kind in ("literal_error", "enum"):
         return _say_choice(got, context["expected"])
     if kind in ("value_error", "assertion_error"):
-        return str(context["error"]), ""
+        return str(context["error"]).replace(repr(got), show(got) if isinstance(got, str) else repr(got)), ""
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
         return f"must be {words} {context[bound]:g}, got {got}", ""
