@@ -1,0 +1,163 @@
+"""The agent ends and starts, or gets a new configuration, in the middle of things."""
+
+import pytest
+
+from agent.model import events
+from agent.model.execution import Outcome
+from agent.model.incident import Phase
+from agent.model.runbook import Verify
+from agent.model.timeline import EntryKind
+from tests.core.ward import CRITICAL, OK, UNKNOWN, Ward, approve, ask_check, check, run, runbook, settings, shop, wait
+
+
+def test_a_repeatable_step_under_way_goes_on_and_the_loop_closes() -> None:
+    ward = Ward(shop(runbook("r", run("first", repeatable=True), run("second"))))
+    ward.falls_ill()
+    ward.restarts(away=300.0)
+    assert ward.story(EntryKind.AGENT) == ["goes on with r (RUN-1) after a restart of the agent"]
+    assert ward.entries[-2].text == "started: paramedic 1 on here, open: INC-1"
+    ward.ends()
+    ward.ends()
+    ward.gets_well()
+    assert ward.incident().phase is Phase.RESOLVED
+    assert [step.name for step in ward.steps] == ["first", "second"]
+
+
+def test_a_step_that_must_not_be_repeated_is_for_a_person() -> None:
+    ward = Ward(shop())
+    ward.falls_ill()
+    ward.restarts()
+    assert ward.execution().outcome is Outcome.OUTCOME_UNKNOWN
+    assert ward.incident().phase is Phase.ESCALATED
+
+
+def test_a_verification_has_its_whole_time_again_however_long_the_agent_was_away() -> None:
+    ward = Ward(shop(runbook("r", verify=Verify(within=60.0, stable_for=20.0))))
+    ward.falls_ill()
+    ward.ends()
+    ward.gets_well()
+    ward.restarts(away=3600.0)
+    ward.later(59)
+    assert ward.execution().is_running
+    ward.gets_well()
+    ward.later(20)
+    assert ward.execution().outcome is Outcome.RECOVERED
+
+
+def test_a_check_step_is_asked_again() -> None:
+    ward = Ward(shop(runbook("r", ask_check("db is well", "db", 30), run("restart"))))
+    ward.sees("db", db1=OK)
+    ward.falls_ill()
+    ward.sees("db", db1=OK)
+    ward.at += 1
+    ward.sees("db", db1=CRITICAL)
+    ward.restarts(away=3600.0)
+    ward.later(20)
+    ward.sees("db", db1=OK)
+    assert ward.under_way() == [("web1", "restart")]
+
+
+def test_pauses_and_approvals_go_on_from_where_they_were() -> None:
+    ward = Ward(shop(runbook("r", wait("breathe", 100), approve("Restart", within=900.0), run("restart"))))
+    ward.falls_ill()
+    ward.later(10)
+    ward.restarts(away=10.0)
+    ward.later(79)
+    assert not ward.story(EntryKind.APPROVAL)
+    ward.later(1)
+    ward.restarts(away=10.0)
+    assert ward.person(events.Approve("INC-1", yes=True))
+    assert ward.under_way() == [("web1", "restart")]
+
+
+def test_what_was_held_resolved_or_waiting_for_its_turn_is_not_forgotten() -> None:
+    ward = Ward(shop(runbook("r", serial=1), close_after=100.0))
+    ward.falls_ill("web", "web1", "web2")
+    ward.ends()
+    ward.person(events.Freeze("audit"))
+    ward.gets_well("web", "web1")
+    ward.restarts(away=10.0)
+    ward.person(events.Unfreeze())
+    assert ward.under_way() == [("web2", "restart")]
+    ward.ends()
+    ward.gets_well("web", "web2")
+    ward.restarts(away=200.0)
+    ward.later(0)
+    assert ward.incident().phase is Phase.CLOSED
+
+
+def test_blindness_is_remembered_and_its_clock_starts_afresh() -> None:
+    ward = Ward(settings([check("disk", unknown_after=30.0)]))
+    for seconds in (0, 30):
+        ward.at += seconds
+        ward.sees("disk", web1=UNKNOWN)
+    ward.restarts(away=60.0)
+    ward.sees("disk", web1=UNKNOWN)
+    assert list(ward.state.incidents) == ["INC-1"]
+    ward.sees("disk", web1=OK)
+    assert ward.incident().phase is Phase.RESOLVED
+
+
+def test_a_runbook_whose_text_can_no_longer_be_read_is_for_a_person() -> None:
+    ward = Ward(shop(runbook("r", wait("breathe", 100))))
+    ward.falls_ill()
+    ward.state.settings = shop(runbook("other"))
+    ward.state.library = {}
+    ward.restarts()
+    assert ward.execution().outcome is Outcome.OUTCOME_UNKNOWN
+    assert "the text of r can no longer be read" in ward.story(EntryKind.ESCALATED)[0]
+
+
+# new settings
+
+
+def test_an_open_incident_keeps_the_text_it_began_with() -> None:
+    ward = Ward(shop(runbook("light"), runbook("strong", run("reinstall"))))
+    ward.falls_ill()
+    ward.state.configure(shop(runbook("light"), runbook("strong", run("reboot"))))
+    ward.ends(exit=1)
+    assert ward.under_way() == [("web1", "reinstall")]
+    ward.ends(exit=1)
+    ward.gets_well()
+    ward.later(3600)
+    ward.state.configure(ward.state.settings)
+    assert len(ward.state.library) == 3, "what nobody refers to any more is let go"
+    ward.falls_ill()
+    ward.ends(exit=1)
+    assert ward.under_way() == [("web1", "reboot")]
+
+
+def test_an_execution_goes_on_with_the_text_it_began_with() -> None:
+    ward = Ward(shop(runbook("r", run("first"), run("second"))))
+    ward.person(events.RunByHand("r", ("web1",)))
+    ward.state.configure(shop(runbook("r", run("other"))))
+    ward.ends()
+    assert ward.under_way() == [("web1", "second")]
+
+
+@pytest.mark.parametrize("phase", [Phase.TREATING, Phase.HELD, Phase.ESCALATED])
+def test_a_check_that_is_taken_away_leaves_nothing_hanging(phase: Phase) -> None:
+    ward = Ward(shop())
+    if phase is Phase.HELD:
+        ward.person(events.Freeze("audit"))
+    ward.falls_ill()
+    if phase is Phase.ESCALATED:
+        ward.person(events.Escalate("INC-1", "mine"))
+    without = ward.state.settings.checks
+    ward.state.configure(settings([rules for name, rules in without.items() if name != "web"]))
+    ward.tell(events.Reloaded(ward.at, "anna", "configuration of today"))
+    ward.tell(ward.answers("web", {"web1": OK}))
+    for _ in list(ward.pending):
+        ward.ends()
+    ward.later(1000)
+    assert ward.incident().phase is Phase.ESCALATED
+    assert ward.person(events.Resolve("INC-1", "the check is gone"))
+
+
+def test_a_host_taken_out_of_the_inventory_is_no_longer_treated() -> None:
+    ward = Ward(shop(runbook("light"), runbook("strong", run("reinstall"))))
+    ward.falls_ill()
+    ward.state.configure(shop(runbook("light"), runbook("strong", run("reinstall")), hosts=["web2"]))
+    ward.ends(exit=1)
+    assert not ward.under_way()
+    assert ward.reasons() == ["no host known"]

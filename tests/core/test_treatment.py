@@ -1,0 +1,476 @@
+"""One host, one runbook: which step follows which result, how recovery is established, what comes after."""
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from agent.model import events
+from agent.model.execution import Outcome, StepOutcome, StepStatus
+from agent.model.incident import Phase
+from agent.model.runbook import Retry, Variable, Verify
+from agent.model.timeline import EntryKind
+from tests.core.ward import (
+    CRITICAL,
+    NOT_CLEARED,
+    OK,
+    UNKNOWN,
+    WARNING,
+    Ward,
+    approve,
+    ask_check,
+    run,
+    runbook,
+    shop,
+    wait,
+)
+
+ROLLBACK = (run("undo"),)
+
+
+def test_the_loop_closes() -> None:
+    ward = Ward(shop())
+    ward.falls_ill()
+    assert ward.incident().phase is Phase.TREATING
+    ward.ends()
+    assert not ward.under_way()
+    ward.gets_well(times=1)
+    assert ward.incident().phase is Phase.TREATING, "one good answer is not a verified recovery"
+    ward.gets_well(times=1)
+    assert ward.execution().outcome is Outcome.RECOVERED
+    assert ward.incident().phase is Phase.RESOLVED
+    assert ward.story(EntryKind.RESOLVED) == ["recovered by restart-web, verified"]
+    assert [t.effective for t in ward.state.treatments] == [True]
+
+
+def test_answers_from_before_the_end_of_the_treatment_prove_nothing() -> None:
+    ward = Ward(shop())
+    ward.falls_ill()
+    early = [ward.answers("web", {"web1": OK}) for _ in range(3)]
+    ward.at += 1
+    ward.ends()
+    for asked_before in early:
+        ward.tell(events.Observed(ward.at, asked_before.passes))
+    assert ward.incident().phase is Phase.TREATING
+    ward.gets_well()
+    assert ward.incident().phase is Phase.RESOLVED
+
+
+def test_a_service_that_fails_again_at_once_is_noticed_again() -> None:
+    ward = Ward(shop(web={"confirm": "2 of 5"}))
+    ward.falls_ill()
+    ward.ends()
+    ward.gets_well()
+    assert ward.incident().phase is Phase.RESOLVED
+    ward.sees("web", 2, web1=CRITICAL)
+    assert ward.incident().phase is Phase.TREATING
+    assert ward.incident().reopened == 1
+
+
+# failing steps
+
+
+@pytest.mark.parametrize(
+    ("policy", "rollback", "then"),
+    [
+        ("abort", (), None),
+        ("abort", ROLLBACK, None),
+        ("continue", (), "second"),
+        ("continue", ROLLBACK, "second"),
+        ("rollback", (), None),
+        ("rollback", ROLLBACK, "undo"),
+    ],
+)
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        {"exit": 1},
+        {"status": StepStatus.TIMED_OUT},
+        {"status": StepStatus.UNREACHABLE},
+        {"status": StepStatus.REFUSED},
+        {"status": StepStatus.FAILED, "message": "no such kind"},
+    ],
+)
+def test_what_a_failed_step_leads_to(
+    policy: str, rollback: tuple[object, ...], then: str | None, outcome: dict[str, Any]
+) -> None:
+    ward = Ward(shop(runbook("r", run("first", on_failure=policy), run("second"), rollback=rollback)))
+    ward.falls_ill()
+    ward.ends(**outcome)
+    assert ward.under_way() == ([("web1", then)] if then else [])
+    if then is None:
+        assert ward.execution().outcome is Outcome.FAILED
+        assert ward.incident().phase is Phase.ESCALATED
+
+
+@pytest.mark.parametrize("policy", ["abort", "continue", "rollback"])
+def test_a_step_nobody_knows_the_outcome_of_is_for_a_person(policy: str) -> None:
+    ward = Ward(shop(runbook("r", run("first", on_failure=policy), rollback=ROLLBACK), runbook("stronger")))
+    ward.falls_ill()
+    ward.ends(status=StepStatus.UNKNOWN, message="the connection broke")
+    assert ward.execution().outcome is Outcome.OUTCOME_UNKNOWN
+    assert ward.incident().phase is Phase.ESCALATED
+    assert not ward.under_way()
+    assert "nobody can say what 'first' did: the connection broke" in ward.story(EntryKind.ESCALATED)[0]
+
+
+def test_a_repeatable_step_of_unknown_outcome_is_tried_again() -> None:
+    again = run("first", repeatable=True, retry=Retry(attempts=2, delay=1.0))
+    ward = Ward(shop(runbook("r", again)))
+    ward.falls_ill()
+    ward.ends(status=StepStatus.UNKNOWN)
+    ward.later(1)
+    assert ward.under_way() == [("web1", "first")]
+
+
+@pytest.mark.parametrize(("repeatable", "attempts"), [(False, 1), (True, 3)])
+def test_a_step_that_timed_out_is_tried_again_only_if_it_is_repeatable(repeatable: bool, attempts: int) -> None:
+    step = run("first", repeatable=repeatable, retry=Retry(attempts=3, delay=1.0))
+    ward = Ward(shop(runbook("r", step)))
+    ward.falls_ill()
+    for _ in range(3):
+        if ward.pending:
+            ward.ends(status=StepStatus.TIMED_OUT)
+        ward.later(10)
+    assert len(ward.steps) == attempts
+
+
+def test_retries_wait_longer_each_time_and_have_ids_of_their_own() -> None:
+    ward = Ward(shop(runbook("r", run("first", retry=Retry(attempts=3, delay=2.0, backoff=3.0)))))
+    ward.falls_ill()
+    began = []
+    for _ in range(3):
+        began.append(ward.at)
+        ward.ends(exit=1)
+        ward.later(max(0.0, (ward.state.next_due() or ward.at) - ward.at))
+    assert [step.id for step in ward.steps] == [f"RUN-1.web1.steps.1.{attempt}" for attempt in (1, 2, 3)]
+    assert [after - before for before, after in pairwise(began)] == [2.0, 6.0]
+    assert ward.execution().outcome is Outcome.FAILED
+
+
+def test_a_late_or_doubled_report_changes_nothing() -> None:
+    ward = Ward(shop(runbook("r", run("first"), run("second"))))
+    ward.falls_ill()
+    first = ward.ends()
+    ward.tell(events.StepEnded(ward.at, first.id, StepOutcome(StepStatus.OK)))
+    assert ward.under_way() == [("web1", "second")]
+    decision = ward.tell(events.StepEnded(ward.at, "RUN-99.web1.steps.1.1", StepOutcome(StepStatus.OK)))
+    assert not decision.entries
+
+
+# when, register, templates
+
+
+def test_a_later_step_uses_what_an_earlier_one_said() -> None:
+    ward = Ward(
+        shop(
+            runbook(
+                "r",
+                run("find", "pgrep nginx", register="found", on_failure="continue"),
+                run("kill", "kill {{ steps.found.stdout }}", when="found.ok and found.stdout != ''"),
+                run("start", "start {{ host.name }} {{ vars.unit }}"),
+                vars={"unit": Variable(default="nginx; reboot")},
+            )
+        )
+    )
+    ward.falls_ill()
+    ward.ends(stdout="42; reboot\n")
+    assert ward.steps[1].params == {"command": "kill '42; reboot'"}
+    ward.ends()
+    assert ward.steps[2].params == {"command": "start web1 'nginx; reboot'"}
+
+
+def test_a_step_whose_condition_is_false_is_skipped_and_that_is_on_record() -> None:
+    ward = Ward(
+        shop(
+            runbook(
+                "r", run("find", register="found", on_failure="continue"), run("kill", when="found.ok"), run("start")
+            )
+        )
+    )
+    ward.falls_ill()
+    ward.ends(exit=1)
+    assert ward.under_way() == [("web1", "start")]
+    assert "web1: kill: skipped: when: found.ok" in ward.story(EntryKind.STEP)
+
+
+def test_hundreds_of_skipped_steps_are_no_trouble() -> None:
+    ward = Ward(shop(runbook("r", *[run(f"s{n}", when="false") for n in range(600)], run("last"))))
+    ward.falls_ill()
+    assert ward.under_way() == [("web1", "last")]
+
+
+def test_a_template_that_cannot_be_rendered_fails_its_step_and_nothing_is_run() -> None:
+    ward = Ward(shop(runbook("r", run("first", "kill {{ steps.absent.stdout }}"))))
+    ward.falls_ill()
+    assert not ward.steps
+    assert ward.incident().phase is Phase.ESCALATED
+    assert "cannot be rendered" in ward.story(EntryKind.STEP)[0]
+
+
+def test_a_ladder_without_a_value_for_a_variable_is_refused_by_name() -> None:
+    ward = Ward(shop(runbook("r", vars={"size": Variable(type="integer")}), runbook("stronger")))
+    ward.falls_ill()
+    assert ward.reasons() == ["missing variable"]
+    assert ward.execution().runbook == "stronger"
+
+
+def test_evidence_comes_first_and_its_failure_stops_nothing() -> None:
+    evidence = run("keep the log", evidence=True, on_failure="continue", repeatable=True)
+    ward = Ward(shop(runbook("r", run("restart"), evidence=(evidence,))))
+    ward.falls_ill()
+    assert ward.under_way() == [("web1", "keep the log")]
+    ward.ends(exit=1, stdout="x" * 10_000)
+    kept = next(entry for entry in ward.entries if entry.kind is EntryKind.STEP)
+    assert len(str(kept.data["stdout"])) == 10_000
+    assert ward.under_way() == [("web1", "restart")]
+
+
+# waiting, asking, approving
+
+
+def test_a_pause_takes_its_time() -> None:
+    ward = Ward(shop(runbook("r", wait("breathe", 5), run("restart"))))
+    ward.falls_ill()
+    ward.later(4.9)
+    assert not ward.under_way()
+    ward.later(0.1)
+    assert ward.under_way() == [("web1", "restart")]
+
+
+def test_a_check_step_goes_on_when_the_check_says_ok() -> None:
+    ward = Ward(shop(runbook("r", ask_check("db is well", "db", 30), run("restart"), hosts="host:web1")))
+    ward.sees("db", db1=OK)
+    ward.falls_ill()
+    ward.sees("db", db1=OK)
+    ward.sees("db", db1=UNKNOWN)
+    assert not ward.under_way()
+    ward.sees("db", db1=OK)
+    assert ward.under_way() == [("web1", "restart")]
+
+
+@pytest.mark.parametrize(("answer", "said"), [(WARNING, "db1 says WARNING"), (UNKNOWN, "db1 says UNKNOWN")])
+def test_a_check_step_fails_when_the_check_does_not_get_there(answer: object, said: str) -> None:
+    ward = Ward(shop(runbook("r", ask_check("db is well", "db", 30), run("restart"))))
+    ward.sees("db", db1=OK)
+    ward.falls_ill()
+    ward.sees("db", db1=OK)
+    ward.at += 1
+    ward.sees("db", db1=answer)  # type: ignore[arg-type]
+    ward.later(30)
+    assert ward.execution().outcome is Outcome.FAILED
+    assert said in ward.story(EntryKind.STEP)[0]
+
+
+def test_a_check_step_about_a_check_that_never_answered() -> None:
+    ward = Ward(shop(runbook("r", ask_check("disk is well", "disk", 30))))
+    ward.falls_ill()
+    ward.later(31)
+    assert "the check has never answered" in ward.story(EntryKind.STEP)[0]
+
+
+def test_approval_lets_the_next_step_start() -> None:
+    ward = Ward(shop(runbook("r", approve("Restart {{ host.name }}", within=60.0), run("restart"))))
+    ward.falls_ill()
+    assert "to approve: Restart web1?" in ward.story(EntryKind.APPROVAL)[0]
+    assert not ward.person(events.Approve("INC-7", yes=True))
+    assert ward.person(events.Approve("INC-1", yes=True, reason="go"))
+    assert ward.under_way() == [("web1", "restart")]
+    assert not ward.person(events.Approve("INC-1", yes=True)), "it is not asked any more"
+
+
+def test_approval_may_be_given_to_the_execution() -> None:
+    ward = Ward(shop(runbook("r", approve("Restart"), run("restart"))))
+    ward.falls_ill()
+    assert ward.person(events.Approve("RUN-1", yes=True))
+    assert ward.under_way() == [("web1", "restart")]
+
+
+def test_a_no_is_for_a_person_to_go_on_with() -> None:
+    ward = Ward(shop(runbook("r", approve("Restart", on_failure="continue"), run("restart")), runbook("stronger")))
+    ward.falls_ill()
+    ward.person(events.Approve("INC-1", yes=False, reason="the month is being closed"), actor="bob")
+    assert ward.execution().outcome is Outcome.DECLINED
+    assert ward.incident().phase is Phase.ESCALATED
+    assert "refused by bob: the month is being closed" in ward.story(EntryKind.ESCALATED)[0]
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "on_failure", "outcome", "under_way"),
+    [
+        ("escalate", "rollback", Outcome.DECLINED, []),
+        ("abort", "rollback", None, [("web1", "undo")]),
+        ("abort", "abort", Outcome.FAILED, []),
+        ("abort", "continue", Outcome.FAILED, []),
+        ("continue", "rollback", None, [("web1", "restart")]),
+    ],
+)
+def test_when_nobody_answers(
+    otherwise: str, on_failure: str, outcome: Outcome | None, under_way: list[tuple[str, str]]
+) -> None:
+    asked = approve("Restart", within=60.0, otherwise=otherwise, on_failure=on_failure)
+    ward = Ward(shop(runbook("r", asked, run("restart"), rollback=ROLLBACK)))
+    ward.falls_ill()
+    ward.later(59.9)
+    assert ward.execution().outcome is None
+    ward.later(0.1)
+    assert (ward.execution().outcome, ward.under_way()) == (outcome, under_way)
+
+
+def test_nothing_goes_on_when_the_question_itself_cannot_be_put() -> None:
+    asked = approve("Restart {{ steps.absent.stdout }}", on_failure="continue")
+    ward = Ward(shop(runbook("r", asked, run("restart"))))
+    ward.falls_ill()
+    assert not ward.steps
+    assert ward.incident().phase is Phase.ESCALATED
+
+
+# verification, rollback, ladder
+
+
+def test_not_recovered_is_rolled_back_verified_again_and_the_next_rung_is_tried() -> None:
+    ward = Ward(shop(runbook("light", rollback=ROLLBACK), runbook("strong", run("reinstall"))))
+    ward.falls_ill()
+    ward.ends()
+    ward.sees("web", web1=CRITICAL)
+    ward.later(60)
+    assert ward.under_way() == [("web1", "undo")]
+    ward.ends()
+    assert ward.incident().phase is Phase.TREATING, "it is verified after the rollback too"
+    ward.sees("web", web1=CRITICAL)
+    ward.later(60)
+    assert ward.execution("RUN-1").outcome is Outcome.NOT_RECOVERED
+    assert ward.under_way() == [("web1", "reinstall")]
+    ward.ends()
+    ward.sees("web", web1=CRITICAL)
+    ward.later(60)
+    assert ward.incident().phase is Phase.ESCALATED
+    assert "ladder used up" in ward.story(EntryKind.ESCALATED)[0]
+    assert [attempt.outcome for attempt in ward.incident().attempts] == ["not recovered", "not recovered"]
+    assert [t.effective for t in ward.state.treatments] == [False, False]
+    assert ward.story(EntryKind.VERIFICATION) == [
+        "web1: not recovered: web on web1: web1 says CRITICAL",
+        "web1: after the rollback not recovered: web on web1: web1 says CRITICAL",
+        "web1: not recovered: web on web1: web1 says CRITICAL",
+    ]
+
+
+def test_a_rollback_that_heals_ends_the_incident_but_not_in_the_runbooks_favour() -> None:
+    ward = Ward(shop(runbook("light", rollback=ROLLBACK), runbook("strong")))
+    ward.falls_ill()
+    ward.ends(exit=1)
+    ward.ends()
+    ward.gets_well()
+    assert ward.execution().outcome is Outcome.FAILED
+    assert ward.incident().phase is Phase.RESOLVED
+    assert ward.story(EntryKind.RESOLVED) == ["recovered, confirmed by its checks"]
+
+
+def test_a_rollback_that_fails_is_told_and_not_rolled_back() -> None:
+    ward = Ward(shop(runbook("light", rollback=(*ROLLBACK, run("undo more")))))
+    ward.falls_ill()
+    ward.ends(exit=1)
+    ward.ends(exit=1)
+    assert ward.execution().outcome is Outcome.FAILED
+    assert "the rollback failed too: step 'undo' failed" in ward.execution().run_on("web1").reason
+
+
+def test_what_cannot_be_asked_after_the_treatment_is_neither_well_nor_rolled_back() -> None:
+    ward = Ward(shop(runbook("light", rollback=ROLLBACK), runbook("strong")))
+    ward.falls_ill()
+    ward.ends()
+    ward.sees("web", web1=UNKNOWN)
+    ward.later(60)
+    assert ward.execution().outcome is Outcome.UNDECIDABLE
+    assert ward.incident().phase is Phase.ESCALATED
+    assert not ward.under_way()
+
+
+def test_no_answer_at_all_is_undecidable_too_and_it_is_asked_again_and_again() -> None:
+    ward = Ward(shop())
+    ward.falls_ill()
+    ward.ends()
+    asked = len(ward.asked)
+    ward.later(60)
+    assert len(ward.asked) - asked > 10
+    assert ward.execution().outcome is Outcome.UNDECIDABLE
+
+
+def test_recovery_must_hold_for_as_long_as_the_runbook_says() -> None:
+    ward = Ward(shop(runbook("r", verify=Verify(within=30.0, stable_for=20.0))))
+    ward.falls_ill()
+    ward.ends()
+    ward.gets_well()
+    ward.later(10)
+    ward.sees("web", web1=CRITICAL)
+    ward.gets_well()
+    ward.later(19.9)
+    assert ward.incident().phase is Phase.TREATING
+    ward.later(0.1)
+    assert ward.execution().outcome is Outcome.RECOVERED, "it is looked at the moment it has been stable long enough"
+
+
+def test_getting_well_in_time_but_stable_only_after_the_deadline_is_recovered() -> None:
+    ward = Ward(shop(runbook("r", verify=Verify(within=10.0, stable_for=20.0))))
+    ward.falls_ill()
+    ward.ends()
+    ward.gets_well()
+    ward.later(25)
+    assert ward.execution().outcome is Outcome.RECOVERED
+
+
+def test_the_recover_threshold_decides_the_verification_too() -> None:
+    ward = Ward(shop())
+    ward.falls_ill()
+    ward.ends()
+    for _ in range(5):
+        ward.sees("web", web1=NOT_CLEARED)
+    ward.later(60)
+    assert ward.execution().outcome is Outcome.NOT_RECOVERED
+
+
+def test_verified_by_another_check_but_still_ill_is_tried_once_only() -> None:
+    ward = Ward(shop(runbook("light", verify=Verify(checks=("disk",)))))
+    ward.sees("disk", web1=OK)
+    ward.falls_ill()
+    ward.ends()
+    ward.gets_well("disk")
+    assert ward.execution().outcome is Outcome.RECOVERED
+    ward.later(1000)
+    assert len(ward.steps) == 1
+    assert ward.incident().phase is Phase.ESCALATED
+
+
+def test_verify_by_a_check_that_has_no_subject_falls_back_on_what_is_ill() -> None:
+    ward = Ward(shop(runbook("light", verify=Verify(checks=("disk",)))))
+    ward.falls_ill()
+    ward.ends()
+    assert ward.execution().run_on("web1").verify == tuple(s.key for s in ward.incident().symptoms)
+
+
+def test_recovery_during_the_treatment_ends_it_well() -> None:
+    ward = Ward(shop(runbook("r", run("first"), run("second"))))
+    ward.falls_ill()
+    ward.gets_well()
+    assert ward.incident().phase is Phase.TREATING, "what was begun is not left half done"
+    ward.ends()
+    ward.ends()
+    ward.gets_well()
+    assert ward.incident().phase is Phase.RESOLVED
+
+
+def test_a_rung_without_a_host_is_refused_by_name() -> None:
+    ward = Ward(shop(hosts=["web2"]))
+    ward.falls_ill("web", "web1")
+    assert ward.reasons() == ["no host known"]
+    assert ward.incident().phase is Phase.ESCALATED
+
+
+def test_a_ladder_is_climbed_from_where_it_stood_when_the_fault_comes_back() -> None:
+    ward = Ward(shop(runbook("light"), runbook("strong", run("reinstall"))))
+    ward.falls_ill()
+    ward.ends(exit=1)
+    ward.ends()
+    ward.gets_well()
+    ward.falls_ill()
+    assert ward.under_way() == [("web1", "reinstall")], "the light one did not help this incident before"
