@@ -12,7 +12,7 @@ def tell(draft: Draft, incident: Incident, milestone: Milestone, text: str) -> I
     if not draft.settings.has_tickets:
         return incident
     incident = draft.put_incident(replace(incident, updates=incident.updates + 1))
-    draft.order(UpdateTicket(incident.id, incident.updates, milestone, text, fields_of(incident)))
+    draft.order(UpdateTicket(incident.id, incident.updates, milestone, text, fields=fields_of(incident)))
     return incident
 
 

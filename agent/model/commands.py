@@ -51,7 +51,8 @@ class UpdateTicket:
 
     `number` counts an incident's updates from 1: `INC-12/3` is the idempotency key. `fields` are the
     values for templates: id, title, description, priority, impact, urgency, phase, category, team,
-    assignee, service, hosts, origin.
+    assignee, service, hosts, origin. `record`: number and hash of the latest entry of the timeline at
+    delivery: kept in someone else's system, it anchors the chain.
     """
 
     incident: str
@@ -59,6 +60,7 @@ class UpdateTicket:
     milestone: Milestone
     text: str
     fields: Mapping[str, object] = field(default_factory=dict)
+    record: str = ""
 
     @property
     def key(self) -> str:

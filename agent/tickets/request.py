@@ -21,8 +21,9 @@ FIELDS = frozenset(
 )
 """`UpdateTicket.fields`."""
 
-UPDATE = COMMON | FIELDS | {"number", "key", "marker", "milestone", "text", "map"}
-"""`key`: `INC-12/3`; `marker`: `[INC-12/3]`, to find a text again by; `map`: the author's translations."""
+UPDATE = COMMON | FIELDS | {"number", "key", "marker", "milestone", "text", "record", "map"}
+"""`key`: `INC-12/3`; `marker`: `[INC-12/3]`, to find a text again by; `record`: number and hash of the latest
+entry of the agent's timeline; `map`: the author's translations."""
 
 STEP = UPDATE | {"ticket", "ids", "fetched"}
 """`ticket.id`, `ticket.url`; `ids.NAME`: what the request NAME gave; `fetched`: what this one's `fetch` found."""

@@ -181,6 +181,7 @@ class RestTickets(HttpAccess, TicketSystem):
             "marker": MARKER.format(update.key),
             "milestone": str(update.milestone),
             "text": update.text,
+            "record": update.record,
             "map": translated(self.map, update),
         }
 

@@ -206,7 +206,7 @@ def test_a_busy_tracker_is_left_alone_as_long_as_it_asks(
 def test_a_wrong_password_files_nothing_and_is_seen(desk: Desk, roundup: Roundup, incident: str) -> None:
     outbox = desk.outbox(described(roundup.url, password="wrong"))
     desk.tell(incident, Milestone.OPENED)
-    until(lambda: outbox.state().last_error, within=20, what="the refusal is seen")
+    until(lambda: outbox.state().queue.last_error, within=20, what="the refusal is seen and kept")
     state = outbox.state()
     assert "login refused" in str(state.last_error)
     assert (state.queue.waiting, state.queue.set_aside) == (1, 0)

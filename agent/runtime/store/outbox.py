@@ -1,6 +1,7 @@
 """Ticket updates that wait to be delivered: at least once, in order, one incident not waiting for another."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy import Connection, Row, Update, and_, bindparam, func, insert, s
 from agent.model.commands import UpdateTicket
 from agent.model.incident import Incident, TicketRef
 from agent.runtime.outbox import OutboxState, Queued
+from agent.runtime.store import timeline
 from agent.runtime.store.codec import dump, load, storable
 from agent.runtime.store.engine import Database
 from agent.runtime.store.schema import INCIDENTS, TICKET_UPDATES
@@ -85,9 +87,9 @@ def queue(connection: Connection, rows: Sequence[dict[str, object]]) -> None:
         connection.execute(_QUEUE, rows)
 
 
-def _queued(found: Row[Any]) -> Queued:
+def _queued(found: Row[Any], head: tuple[int, str]) -> Queued:
     command = load(UpdateTicket, found.payload, f"ticket update {found.key}")
-    return Queued(command, found.attempts, found.queued_at, found.last_error)
+    return Queued(replace(command, record=f"{head[0]} {head[1]}"), found.attempts, found.queued_at, found.last_error)
 
 
 class StoredTicketQueue:
@@ -102,7 +104,9 @@ class StoredTicketQueue:
         An update that was set aside holds up none after it.
         """
         with self._database.reading() as connection:
-            return [_queued(found) for found in connection.execute(_DUE, {"now": now, "limit": limit})]
+            rows = connection.execute(_DUE, {"now": now, "limit": limit}).all()
+            head = timeline.head(connection) if rows else (0, "")
+            return [_queued(found, head) for found in rows]
 
     def delivered(self, key: str, at: float) -> None:
         """The ticket system has it. Also after it was set aside: someone delivered it all the same."""
