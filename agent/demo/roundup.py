@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import requests
 
@@ -74,8 +75,8 @@ class Roundup:
         """At once: clients see a refused connection."""
         self._program.stop()
 
-    def issues(self) -> list[dict[str, Any]]:
-        """Every issue, oldest first, with its properties by name.
+    def issues(self, external_id: str = "") -> list[dict[str, Any]]:
+        """Every issue whose `external_id` contains that, oldest first, with its properties by name.
 
         `status` and `priority` are their names, `messages` the texts in order.
         """
@@ -84,7 +85,8 @@ class Roundup:
             for link in ("status", "priority")
         }
         found = []
-        for number in sorted(int(row["id"]) for row in self._get("issue")["collection"]):
+        wanted = f"issue?external_id={quote(external_id)}" if external_id else "issue"
+        for number in sorted(int(row["id"]) for row in self._get(wanted)["collection"]):
             issue = {"id": str(number), **self._get(f"issue/{number}")["attributes"]}
             for link, of_this_link in names.items():
                 issue[link] = of_this_link.get(issue[link]["id"]) if issue[link] else None

@@ -1,0 +1,32 @@
+"""Fixtures of the acceptance tests: a site to configure, and the daemon on it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.demo.web import Web
+from tests.acceptance.daemon import Daemon
+from tests.acceptance.site import Site
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path)
+    yield site
+    site.ledger.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def daemon(site: Site) -> Iterator[Daemon]:
+    """Not started yet: the test writes its configuration first."""
+    daemon = Daemon(site)
+    yield daemon
+    daemon.clean_up()
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[Web]:
+    """A small web server on this machine, to break and to restart by a command."""
+    with Web(tmp_path / "web") as web:
+        yield web
