@@ -105,7 +105,7 @@ class Scheduler:
         self._scheduler.remove_all_jobs()
         now = datetime.now(UTC)
         for phase in phases(checks):
-            self._scheduler.add_job(_Due(self._ask, phase.scopes), _Turns(phase, now))
+            self._scheduler.add_job(_Due(self._ask, phase.scopes), Turns(phase, now))
 
     def next_due(self) -> datetime | None:
         """When the next check is due; None when there is none."""
@@ -124,7 +124,7 @@ class Scheduler:
             self.realign(datetime.now(UTC))
 
 
-class _Turns(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
+class Turns(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
     """First soon, then at the phase's place in each interval.
 
     APScheduler asks for one turn after the other until it has caught up with the clock. Its own interval
