@@ -40,6 +40,7 @@ class Cpu(CheckType):
     """
 
     kind: ClassVar[str] = "cpu"
+    needs_threshold: ClassVar[bool] = True
     remote: ClassVar[bool] = False
     readings: ClassVar[Mapping[str, Reading] | None] = {
         "used": _percentage("busy"),

@@ -53,6 +53,7 @@ class Disk(CheckType):
     """
 
     kind: ClassVar[str] = "disk"
+    needs_threshold: ClassVar[bool] = True
     remote: ClassVar[bool] = False
     own_subjects: ClassVar[bool] = True
     readings: ClassVar[Mapping[str, Reading] | None] = {

@@ -28,6 +28,7 @@ class Memory(CheckType):
     """
 
     kind: ClassVar[str] = "memory"
+    needs_threshold: ClassVar[bool] = True
     remote: ClassVar[bool] = False
     readings: ClassVar[Mapping[str, Reading] | None] = {
         "used": Reading(Unit.PERCENT, "memory that is not available any more", 0.0, 100.0),

@@ -47,6 +47,7 @@ class Prometheus(HttpAccess, CheckType):
     """
 
     kind: ClassVar[str] = "prometheus"
+    needs_threshold: ClassVar[bool] = True
     own_subjects: ClassVar[bool] = True
     readings: ClassVar[Mapping[str, Reading] | None] = {
         "value": Reading(Unit.NUMBER, "the value of the series", float("-inf")),

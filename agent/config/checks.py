@@ -99,14 +99,24 @@ class _Reader:
         self._source.report_all(findings)
         if rules is None:
             return None
-        if kind is not None and kind.default_critical and not {"warning", "critical"} & authored.keys():
-            rules = rules.model_copy(update={"critical": parse_threshold(kind.default_critical)})
+        if kind is not None and not {"warning", "critical"} & authored.keys():
+            rules = self._without_threshold(rules, kind)
         if rules.every < _SHORTEST:
             what = f"{say_duration(rules.every)} is too short"
             self._source.report((*path, "every"), what, f"write {say_duration(_SHORTEST)} or more")
         if rules.timeout <= 0:
             self._source.report((*path, "timeout"), "a check needs time to answer", "write a duration such as 10s")
         self._source.report_all(check_thresholds(rules, kind.readings if kind else None, path))
+        return rules
+
+    def _without_threshold(self, rules: CheckRules, kind: type[CheckType]) -> CheckRules:
+        """The kind's own threshold, if it has one; a kind that needs an author's must have it."""
+        if kind.default_critical:
+            return rules.model_copy(update={"critical": parse_threshold(kind.default_critical)})
+        if kind.needs_threshold:
+            readings = ", ".join(kind.readings or ())
+            what = "has neither 'warning' nor 'critical', so it would never notice anything"
+            self._source.report(("checks", rules.name), what, f"write a threshold for one of {readings}")
         return rules
 
     def _hosts(self, path: Path, rules: CheckRules, kind: type[CheckType] | None) -> list[Host]:
