@@ -89,7 +89,7 @@ class CheckType(BaseModel):
     own_subjects: ClassVar[bool] = False
     shell: ClassVar[bool] = False
     needs_threshold: ClassVar[bool] = False
-    """Whether it concludes nothing by itself, so that without `warning` and `critical` it would never notice anything."""
+    """Whether it concludes nothing by itself: without `warning` and `critical` it would never notice anything."""
     default_critical: ClassVar[str | None] = None
     """Threshold that applies when the author wrote neither `warning` nor `critical`."""
 

@@ -156,7 +156,9 @@ groups:
 
 def test_braces_of_other_languages_stay_as_they_are(tmp_path: Path) -> None:
     query = 'sum(rate(x{code=~"5..",host="{{ host.name }}"}[1m])) by (le)'
-    config = loaded(tmp_path, all=f"checks:\n  errors:\n    kind: prometheus\n    query: '{query}'\n")
+    config = loaded(
+        tmp_path, all=f"checks:\n  errors:\n    kind: prometheus\n    critical: value > 5\n    query: '{query}'\n"
+    )
     assert config.probes[0].check_type.model_dump()["query"] == query.replace("{{ host.name }}", "localhost")
 
 
