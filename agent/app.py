@@ -23,7 +23,8 @@ from agent.model.runbook import Runbook
 from agent.runtime.clock import Clock
 from agent.runtime.control.desk import Desk, default_store
 from agent.runtime.control.server import ControlServer
-from agent.runtime.journal import start_journal
+from agent.runtime.interview import Interviewer
+from agent.runtime.journal import redact_journal, start_journal
 from agent.runtime.loop import Loop
 from agent.runtime.outbox import Outbox
 from agent.runtime.performer import Performer
@@ -97,9 +98,10 @@ class App:
         saved = store.load(clock.now())
         self._secrets = secrets = Secrets(configuration.secrets)
         redactor = Redactor(secrets.seen)
+        redact_journal(redactor.redact)
         self._ssh = ssh = SshPool()
         cleanup.callback(ssh.close)
-        self._shells = shells = Shells(configuration.logins, ssh, LocalShell())
+        self._shells = shells = Shells(configuration.logins, ssh, LocalShell(), output_limit=agent.output_limit)
         beat = self._manager.watchdog / 3 if self._manager.watchdog else 5.0
         self._loop = loop = Loop(
             _state(saved, configuration), store, clock.now, self._perform, alive=self._manager.alive, beat=beat
@@ -119,19 +121,22 @@ class App:
             output_limit=agent.output_limit,
         )
         cleanup.callback(self._stop_performer)
-        self._prober = prober = Prober(shells, secrets, redactor, loop.post, clock.now, workers=agent.workers)
+        self._prober = prober = Prober(
+            Interviewer(shells, secrets, redactor), loop.post, clock.now, workers=agent.workers
+        )
         cleanup.callback(prober.stop)
         prober.use(settings, configuration.probes)
         self._desk = Desk(configuration, loop, store, prober, performer, self._outbox, ssh, clock.now, self.reload)
         control = ControlServer(self._desk, self._socket)
         cleanup.callback(_bounded("control socket", lambda: control.stop(_PART_STOPS_WITHIN)))
-        self._scheduler = scheduler = Scheduler(prober)
+        self._scheduler = scheduler = Scheduler(prober.ask_due)
         cleanup.callback(scheduler.stop)
-        scheduler.use(settings, configuration.probes)
+        scheduler.use(_intervals(configuration))
 
+        unfinished = store.unfinished_steps()  # before the loop runs: what it starts from now on is not left over
         loop.start()
         loop.post(Started(clock.now(), f"paramedic {version('paramedic')} on {platform.node()}"))
-        performer.resume(store.unfinished_steps())
+        performer.resume(unfinished)
         prober.start()
         control.start()
         scheduler.start()
@@ -187,7 +192,7 @@ class App:
             self._start_outbox(fresh)
         self._loop.call(lambda state: state.configure(settings)).result()
         self._prober.use(settings, fresh.probes)
-        self._scheduler.use(settings, fresh.probes)
+        self._scheduler.use(_intervals(fresh))
         self._configuration = self._desk.configuration = fresh
         self._desk.outbox = self._outbox
         text = f"configuration reloaded: {self._summary()}"
@@ -235,6 +240,11 @@ class _Signals:
     def _note(self, number: int, frame: object) -> None:
         self._noted.append(number)
         self._wake.set()
+
+
+def _intervals(configuration: Configuration) -> list[tuple[str, float]]:
+    checks = configuration.settings.checks
+    return [(probe.scope, checks[probe.check].every) for probe in configuration.probes]
 
 
 def _latest(store: Store) -> float:

@@ -48,9 +48,9 @@ class Shell(Protocol):
         timeout: float,
         sudo: bool = False,
         stdin: bytes | None = None,
-        output_limit: int = 65536,
+        output_limit: int | None = None,
     ) -> CommandResult:
-        """`timeout` in seconds. Raises HostError and its kinds; a non-zero exit is a result, not an error."""
+        """`timeout` in seconds; `output_limit` in bytes, the agent's own when None. Raises HostError and its kinds; a non-zero exit is a result, not an error."""
 
 
 class CheckPorts(Protocol):

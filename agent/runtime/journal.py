@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from collections.abc import Callable
 from typing import TextIO
 
 _PRIORITIES = (
@@ -14,7 +15,16 @@ _PRIORITIES = (
 """sd-daemon(3): a line that begins with `<N>` has syslog priority N."""
 
 
-class _ForSystemd(logging.Formatter):
+class _Redacting(logging.Formatter):
+    """Tracebacks included, nothing is said before `redact` has seen it."""
+
+    redact: Callable[[str], str] = staticmethod(str)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self.redact(super().format(record))
+
+
+class _ForSystemd(_Redacting):
     """No time and no level: journald keeps both."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -22,7 +32,7 @@ class _ForSystemd(logging.Formatter):
         return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
 
 
-class _ForPeople(logging.Formatter):
+class _ForPeople(_Redacting):
     default_time_format = "%H:%M:%S"
     default_msec_format = "%s.%03d"
 
@@ -38,3 +48,10 @@ def start_journal(level: str, stream: TextIO | None = None, environment: dict[st
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for chatty in ("apscheduler", "paramiko", "urllib3", "alembic", "uvicorn", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def redact_journal(redact: Callable[[str], str]) -> None:
+    """From now on every line passes through `redact`: secrets are known only once the configuration is."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, _Redacting):
+            handler.formatter.redact = redact
