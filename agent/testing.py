@@ -65,7 +65,7 @@ class FakeShell:
         timeout: float,
         sudo: bool = False,
         stdin: bytes | None = None,
-        output_limit: int = 65536,
+        output_limit: int | None = None,
     ) -> CommandResult:
         """As `agent.plugin.api.Shell.run`."""
         self.ran.append(Ran(host.name, command, timeout, sudo, stdin))

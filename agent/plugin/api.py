@@ -50,7 +50,10 @@ class Shell(Protocol):
         stdin: bytes | None = None,
         output_limit: int | None = None,
     ) -> CommandResult:
-        """`timeout` in seconds; `output_limit` in bytes, the agent's own when None. Raises HostError and its kinds; a non-zero exit is a result, not an error."""
+        """`timeout` in seconds; `output_limit` in bytes, the agent's own when None.
+
+        Raises HostError and its kinds; a non-zero exit is a result, not an error.
+        """
 
 
 class CheckPorts(Protocol):
