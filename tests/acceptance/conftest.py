@@ -14,6 +14,7 @@ from tests.acceptance.site import Site
 def site(tmp_path: Path) -> Iterator[Site]:
     site = Site(tmp_path)
     yield site
+    site.open_gate()  # whatever still waits there may end
     site.ledger.unlink(missing_ok=True)
 
 

@@ -7,11 +7,14 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from agent.model.execution import Execution
+from agent.model.health import Key
 from agent.model.incident import Incident
+from agent.model.observation import Verdict
 from agent.runtime.store import Store
 from tests.acceptance.site import Site
 from tests.acceptance.told import Told
@@ -66,6 +69,11 @@ class Daemon:
         """Send the signal and wait for the end; its exit status."""
         assert self.process is not None, "it does not run"
         self.process.send_signal(number)
+        return self.ended(within=within)
+
+    def ended(self, *, within: float = 60.0) -> int:
+        """Wait for the end that was asked for already; its exit status."""
+        assert self.process is not None, "it does not run"
         try:
             status = self.process.wait(within)
         except subprocess.TimeoutExpired:
@@ -138,6 +146,17 @@ class Daemon:
         what = f"{wish!r} is on record about {about} ({times} times)"
         self._until(lambda: len(pattern.findall(self.journal())) >= times, within, what)
         return self.told(about)
+
+    def until_health(self, check: str, subject: str, status: str, *, within: float = SOON) -> None:
+        """Until it believes that of the subject: OK, WARNING or CRITICAL, or `blind`."""
+
+        def believed() -> bool:
+            health = self.store.load(time.time()).health.get(Key(check, subject))
+            if health is None:
+                return False
+            return health.blind_since is not None if status == "blind" else health.status is Verdict[status]
+
+        self._until(believed, within, f"{check} on {subject} is {status}")
 
     def told(self, about: str = "INC-1") -> Told:
         """What is on record about it, oldest first."""

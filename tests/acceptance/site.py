@@ -15,6 +15,11 @@ from tests.neighbours.systemd_host import SystemdHost, SystemdHosts
 LEDGER = "LEDGER"
 """Stands in every text for the file that runbook steps write down what they do in."""
 
+AT_THE_GATE = "AT_THE_GATE"
+"""Stands in every text for a command that waits until the test opens the gate. It gives up after a minute."""
+
+WAITS = "for _ in $(seq 600); do [ -e {gate} ] && break; sleep 0.1; done"
+
 AGENT = """\
 agent: {{state_dir: {state}, socket: {socket}, runbooks: [runbooks], stop_within: {stop_within}}}
 """
@@ -125,12 +130,17 @@ class Site:
         self.environment: dict[str, str] = {}
         self.prefix = secrets.token_hex(4)
         self.ledger = Path(f"/var/tmp/ledger-{self.prefix}")
+        self._gate = folder / "gate"
         (self.config / "runbooks").mkdir(parents=True)
         self.write("paramedic.yaml", AGENT.format(state=self.state, socket=self.socket, stop_within=stop_within))
 
     def write(self, name: str, text: str) -> None:
         """A file of the configuration."""
-        (self.config / name).write_text(textwrap.dedent(text).replace(LEDGER, str(self.ledger)))
+        text = textwrap.dedent(text).replace(LEDGER, str(self.ledger))
+        (self.config / name).write_text(text.replace(AT_THE_GATE, WAITS.format(gate=self._gate)))
+
+    def open_gate(self) -> None:
+        self._gate.touch()
 
     def runbook(self, text: str) -> None:
         """In a file named after it."""
@@ -157,13 +167,14 @@ class Site:
             ON_LOOPBACK.format(user=sshd.user, key=sshd.client_key, known_hosts=sshd.known_hosts, port=sshd.port),
         )
 
-    def restarts(self, web: Web, *, check: str = "") -> None:
-        """A check of a web server on this machine, and a runbook that starts it again over SSH.
+    def watches(self, web: Web) -> None:
+        """A check of a web server on this machine, which leads to the runbook restart-shop."""
+        self.write("checks.yaml", SHOP_CHECK.format(url=web.url))
 
-        `check`: further lines for the check.
-        """
-        self.write("checks.yaml", SHOP_CHECK.format(url=web.url) + textwrap.indent(textwrap.dedent(check), "    "))
-        self.runbook(RESTART_SHOP.replace("RESTART", web.restart_command))
+    def restarts(self, web: Web, runbook: str = "") -> None:
+        """That check, and the runbook; RESTART in its text stands for the command that starts the web server again."""
+        self.watches(web)
+        self.runbook(textwrap.dedent(runbook or RESTART_SHOP).replace("RESTART", web.restart_command))
 
     def tickets(self, roundup: Roundup) -> None:
         """Incidents are copied to the tracker."""

@@ -1,0 +1,88 @@
+"""Hosts that cannot be reached or that are not who they were."""
+
+import pytest
+
+from tests.acceptance.daemon import Daemon
+from tests.acceptance.site import RESTART_WEB, WEB_CHECK, Site
+from tests.acceptance.tickets import Ticket
+from tests.neighbours.roundup import Roundup
+from tests.neighbours.systemd_host import SystemdHosts
+
+pytestmark = [pytest.mark.root, pytest.mark.xdist_group("systemd hosts 2")]
+
+UNIT_CHECK = """\
+  unit:
+    kind: command
+    on: group:web
+    run: systemctl is-active shop-web
+    every: 500ms
+    timeout: 2s
+    unknown_after: 3s
+    category: web
+    ladder: [restart-web]
+"""
+
+
+def test_a_host_that_cannot_be_reached_is_left_to_a_person_and_nothing_is_closed_by_not_knowing(
+    site: Site, daemon: Daemon, systemd_hosts: SystemdHosts, roundup: Roundup
+) -> None:
+    web1 = systemd_hosts["web1"]
+    site.booted(systemd_hosts)
+    site.write("checks.yaml", WEB_CHECK + UNIT_CHECK)
+    site.runbook(RESTART_WEB)
+    site.tickets(roundup)
+    daemon.start()
+    daemon.until_health("unit", "web1", "OK")
+
+    web1.network_down()
+    told = daemon.until("escalated", within=60)
+
+    told.in_order(
+        "noticed: web on web1 is CRITICAL: no answer",
+        "treatment: restart-web starts on web1 (RUN-1)",
+        "step: web1: who we are: unreachable",
+        "step: web1: restart: unreachable",
+        "treatment: restart-web ended (RUN-1): failed",
+        "escalated: handed to web-team: ladder used up: restart-web: ineffective before: failed in RUN-1",
+    )
+    assert f"{web1.address} port 22 does not answer within 3 s" in told.the("step: web1: restart: unreachable").text
+
+    blind = daemon.until("escalated", about="INC-2", within=60)
+    blind.in_order("opened: unit on web1 cannot be asked", "escalated: ")
+    assert daemon.incident("INC-2").category == "monitoring"
+    # Neither was anything recovered by not being asked, nor was the blind check's runbook run.
+    assert not told.has("recovered")
+    assert {daemon.incident(id).phase for id in ("INC-1", "INC-2")} == {"escalated"}
+    assert len(daemon.executions("INC-1")) == 1
+    assert daemon.executions("INC-2") == []
+
+    web1.network_up()
+    daemon.until("resolved: recovered, confirmed by its checks")
+    daemon.until("resolved: recovered, confirmed by its checks", about="INC-2")
+    assert site.done_on(web1) == []
+    for incident in ("INC-1", "INC-2"):
+        Ticket(site, roundup, incident).until_status("resolved")
+
+
+def test_a_host_with_another_key_is_not_logged_in_to(
+    site: Site, daemon: Daemon, systemd_hosts: SystemdHosts
+) -> None:
+    web1 = systemd_hosts["web1"]
+    site.booted(systemd_hosts)
+    site.write("checks.yaml", WEB_CHECK)
+    site.runbook(RESTART_WEB)
+    daemon.start()
+
+    web1.change_host_key()
+    web1.kill_service("shop-web")
+    told = daemon.until("escalated")
+
+    refused = told.the("step: web1: restart")
+    assert refused.data["status"] == "unreachable"
+    assert f"web1: {web1.address} port 22 answers with the ssh-ed25519 key SHA256:" in refused.text
+    assert f"{systemd_hosts.known_hosts} holds another key for it" in refused.text
+    assert "another machine answers in its place" in refused.text
+    assert f"ssh-keygen -R {web1.address} -f {systemd_hosts.known_hosts}" in refused.text
+    assert site.done_on(web1) == []
+    assert web1.service("shop-web") == "failed"
+    assert web1.run("journalctl --unit=ssh --no-pager --since=-1min").stdout.count("Accepted publickey") == 0
