@@ -1,0 +1,43 @@
+"""Asking a check without an agent: one answer, judged by the thresholds alone."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from agent.cli import places, times
+from agent.cli.agent_client import NoAgent
+from agent.cli.exits import refused
+from agent.config.load import load
+from agent.model.observation import Observation
+from agent.runtime.control.plain import plain
+from agent.runtime.interview import Interviewer, Put
+from agent.runtime.placing import HostNames
+from agent.runtime.redaction import Redactor
+from agent.runtime.secrets import Secrets
+from agent.runtime.shell import LocalShell
+from agent.runtime.shells import Shells
+from agent.runtime.ssh import SshPool
+
+
+def ask_locally(name: str, host: str | None, config: Path | None, nobody: NoAgent) -> Any:
+    """Observations as the agent answers them. Raises ConfigProblems, and `nobody` when there is no configuration."""
+    folder = config or places.config_folder()
+    if config is None and not folder.is_dir():
+        raise nobody
+    configuration = load(folder)
+    settings = configuration.settings
+    rules = settings.checks.get(name)
+    probes = [probe for probe in configuration.probes if probe.check == name and host in (None, probe.host.name)]
+    if rules is None or not probes:
+        raise refused(f"there is no check {name}" + (f" on {host}" if host else ""))
+    secrets = Secrets(configuration.secrets)
+    ssh = SshPool()
+    interviewer = Interviewer(Shells(configuration.logins, ssh, LocalShell()), secrets, Redactor(secrets.seen))
+    names = HostNames(settings.hosts.values())
+    found: list[Observation] = []
+    try:
+        for probe in probes:
+            found += interviewer.ask(probe, rules, Put(times.now(), time.monotonic()), names).observations
+    finally:
+        ssh.close()
+    return plain(found)

@@ -1,0 +1,148 @@
+"""`checks list`, `checks run`, `checks kinds`."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from agent.cli import style, times
+from agent.cli.agent_client import NoAgent
+from agent.cli.answers import CheckAnswer, ObservationAnswer, SubjectAnswer
+from agent.cli.completion import check_names
+from agent.cli.daemon import ConfigOption
+from agent.cli.exits import Code, refused
+from agent.cli.session import Json, session
+from agent.cli.terminal import complain, console, safe, say, say_json
+
+checks = typer.Typer(name="checks", no_args_is_help=True, help="What is watched, and what it says.")
+
+_ASKED_WITHIN = 300.0
+Name = Annotated[str, typer.Argument(metavar="CHECK", help="Name of the check.", autocompletion=check_names)]
+SomeName = Annotated[str | None, typer.Argument(metavar="[CHECK]", help="Only this check.", autocompletion=check_names)]
+
+
+@checks.command("list")
+def listed(
+    ctx: typer.Context,
+    name: SomeName = None,
+    bad: Annotated[bool, typer.Option("--bad", help="Only what is not well.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What every check last said, subject by subject."""
+    found: list[CheckAnswer] = session(ctx).agent.get("checks")["checks"]
+    if name is not None:
+        found = [check for check in found if check["name"] == name]
+        if not found:
+            raise refused(f"there is no check {name}")
+    if bad:
+        found = [{**check, "subjects": [one for one in check["subjects"] if _is_bad(one)]} for check in found]
+        found = [check for check in found if check["subjects"]]
+    if as_json:
+        say_json({"checks": found})
+    elif found:
+        console().print(_check_table(found, times.now()))
+    else:
+        say("all is well" if bad else "no checks are configured")
+
+
+@checks.command("run")
+def run(
+    ctx: typer.Context,
+    name: Name,
+    host: Annotated[str | None, typer.Option(metavar="HOST", help="Only on this host.")] = None,
+    config: ConfigOption = None,
+    as_json: Json = False,
+) -> None:
+    """Ask a check now: the running agent does, else this command itself. Exit code 1 unless all is well."""
+    try:
+        if config is not None:
+            raise NoAgent("a configuration was named")
+        answer = session(ctx).agent.post("checks", name, "ask", body={"host": host}, within=_ASKED_WITHIN)
+        found: list[ObservationAnswer] = answer["observations"]
+    except NoAgent as nobody:
+        from agent.cli.ask_locally import ask_locally
+
+        found = ask_locally(name, host, config, nobody)
+        if config is None and not as_json:
+            complain("(no agent is running: asked from here, and judged by this one answer)")
+    if as_json:
+        say_json({"observations": found})
+    else:
+        _say_observations(found)
+    if any(one["verdict"] != "OK" for one in found):
+        raise typer.Exit(Code.NO)
+
+
+@checks.command("kinds")
+def kinds(
+    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="Only this kind, with all its keys.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The kinds of checks that are installed, what thresholds may speak of, and their keys."""
+    from agent.cli.check_kinds import describe, print_kinds
+
+    found = describe(kind)
+    if as_json:
+        say_json({"kinds": found})
+    else:
+        print_kinds(console(), found, in_detail=kind is not None)
+
+
+def _is_bad(subject: SubjectAnswer) -> bool:
+    return subject["status"] not in ("OK", None) or subject["blind"] or subject["flapping"]
+
+
+def _check_table(found: Sequence[CheckAnswer], now: float) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style=style.LABEL, show_edge=False)
+    table.add_column("CHECK", overflow="fold")
+    table.add_column("ON", overflow="fold")
+    table.add_column("STATUS", no_wrap=True)
+    table.add_column("FOR", no_wrap=True)
+    table.add_column("LAST ANSWER", ratio=1, overflow="fold")
+    for check in found:
+        for number, subject in enumerate(check["subjects"]):
+            table.add_row(
+                Text("" if number else safe(check["name"]), style="bold"),
+                Text(safe(subject["subject"])),
+                _status_of(subject),
+                Text(times.span(max(0.0, now - subject["since"]))),
+                _last_answer(subject),
+            )
+        if not check["subjects"]:
+            table.add_row(Text(safe(check["name"]), style="bold"), "", Text("not asked yet", style.LABEL), "", "")
+    return table
+
+
+def _status_of(subject: SubjectAnswer) -> Any:
+    from rich.text import Text
+
+    if subject["blind"]:
+        return Text("CANNOT ASK", "magenta")
+    status = subject["status"]
+    text = Text(status or "not confirmed", style.VERDICT.get(status or "", style.LABEL))
+    return text.append(" ≈", "yellow") if subject["flapping"] else text
+
+
+def _last_answer(subject: SubjectAnswer) -> Any:
+    from rich.text import Text
+
+    last = subject["last"]
+    text = Text(safe(subject["message"]))
+    if last and last != subject["status"]:
+        return Text(f"{last}: ", style.VERDICT.get(last, "")).append_text(text)
+    return text
+
+
+def _say_observations(found: Sequence[ObservationAnswer]) -> None:
+    from rich.text import Text
+
+    out = console()
+    for one in found:
+        text = Text(f"{one['verdict']:<9}", style.VERDICT.get(one["verdict"], ""))
+        text.append(safe(one["subject"] or one["check"]), "bold")
+        out.print(text.append(f"  {safe(one['message'])}", "default"))
+    if not found:
+        out.print("it answered, and reports no subject")

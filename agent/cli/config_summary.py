@@ -1,0 +1,69 @@
+"""What `check-config` says: every problem with its place, or a summary that fits one screen."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from agent.cli.terminal import console, safe
+from agent.config.configuration import Configuration
+from agent.config.problem import Problem
+from agent.model.inventory import Host
+
+_NAMES = 12
+
+
+def problems_as_json(problems: Sequence[Problem]) -> dict[str, object]:
+    return {"ok": not problems, "problems": [asdict(problem) for problem in problems]}
+
+
+def say_problems(problems: Sequence[Problem]) -> None:
+    """One problem after the other: place, what is wrong, what would be right."""
+    from rich.text import Text
+
+    out = console()
+    for problem in problems:
+        place = f"{problem.file}:{problem.line}" if problem.line else problem.file
+        text = Text(safe(place), "bold").append(f"  {safe(problem.path)}" if problem.path else "", "cyan")
+        out.print(text, soft_wrap=True)
+        out.print(Text(f"    {safe(problem.what)}", "red"), soft_wrap=True)
+        if problem.hint:
+            out.print(Text(f"    {safe(problem.hint)}", "green"), soft_wrap=True)
+    number = len(problems)
+    out.print(Text(f"{number} problem{'s' if number > 1 else ''}", "bold"))
+
+
+def summary(configuration: Configuration) -> str:
+    settings, agent = configuration.settings, configuration.agent
+    kinds = Counter(rules.kind for rules in settings.checks.values())
+    no_ladder = sorted(name for name, rules in settings.checks.items() if not rules.ladder)
+    climbed = {name for rules in settings.checks.values() for name in rules.ladder}
+    by_hand = sorted(settings.runbooks.keys() - climbed)
+    lines = [
+        f"{configuration.folder} is sound",
+        f"  checks    {len(settings.checks)} ({_counted(kinds)}), {len(configuration.probes)} askings in all",
+        f"  hosts     {len(settings.hosts)} ({_reached(list(settings.hosts.values()))}); groups {len(settings.groups)}",
+        f"  services  {len(settings.services)}; teams {len(settings.teams)}",
+        f"  runbooks  {len(settings.runbooks)}",
+        f"  tickets   {configuration.tickets.kind if configuration.tickets else 'no ticket system'}",
+        f"  state     {agent.state_dir}",
+        f"  socket    {agent.socket}",
+    ]
+    if no_ladder:
+        lines.append(f"  no runbook, so a person is called: {_some(no_ladder)}")
+    if by_hand:
+        lines.append(f"  runbooks on no ladder, so run by hand only: {_some(by_hand)}")
+    return "\n".join(lines)
+
+
+def _counted(kinds: Counter[str]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "none"
+
+
+def _reached(hosts: Sequence[Host]) -> str:
+    over_ssh = sum(1 for host in hosts if host.connection == "ssh")
+    return f"{over_ssh} over SSH"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _NAMES
+    return ", ".join(names[:_NAMES]) + (f" and {more} more" if more > 0 else "")

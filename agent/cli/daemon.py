@@ -1,0 +1,79 @@
+"""`run`, `reload`, `check-config`, `demo`: the agent itself and what it is told by files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.cli import places
+from agent.cli.exits import Code
+from agent.cli.session import Json, session
+from agent.cli.terminal import say, say_json
+
+LEVELS = ("debug", "info", "warning", "error")
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="DIR",
+        envvar="PARAMEDIC_CONFIG",
+        help="Configuration folder; default: ./config, else /etc/paramedic.",
+    ),
+]
+
+
+def run(
+    ctx: typer.Context,
+    config: ConfigOption = None,
+    log_level: Annotated[
+        str | None, typer.Option(metavar="|".join(LEVELS), help="Overrides the configuration.")
+    ] = None,
+) -> None:
+    """Run the agent in the foreground until SIGTERM or Ctrl-C; SIGHUP reloads."""
+    if log_level is not None and log_level not in LEVELS:
+        raise typer.BadParameter(f"{log_level!r} is none of {', '.join(LEVELS)}", param_hint="--log-level")
+    from agent import app
+
+    named = session(ctx).socket
+    socket = Path(named) if named else None
+    raise typer.Exit(app.run(config or places.config_folder(), socket=socket, log_level=log_level))
+
+
+def reload(ctx: typer.Context, as_json: Json = False) -> None:
+    """Let the agent read its configuration again. On any problem nothing changes, and all are listed."""
+    known = session(ctx)
+    known.told(known.agent.post("reload", within=120))
+
+
+def check_config(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DIR]", envvar="PARAMEDIC_CONFIG", help="Default: ./config, else /etc/paramedic."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check the configuration; print every problem with its place, what is wrong and what would be right."""
+    from agent.cli.config_summary import problems_as_json, say_problems, summary
+    from agent.config.load import load
+    from agent.config.problem import ConfigProblems
+
+    try:
+        configuration = load(folder or places.config_folder())
+    except ConfigProblems as found:
+        if as_json:
+            say_json(problems_as_json(found.problems))
+        else:
+            say_problems(found.problems)
+        raise typer.Exit(Code.NO) from None
+    if as_json:
+        say_json(problems_as_json(()))
+    else:
+        say(summary(configuration))
+
+
+def demo() -> None:
+    """Watch a real fault being noticed, treated over SSH, verified and filed, on a throwaway site (a minute)."""
+    from agent.demo import run as demonstration
+
+    raise typer.Exit(demonstration.main())

@@ -1,0 +1,45 @@
+"""Incidents as a table that fits the terminal."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from agent.cli import style, times
+from agent.cli.answers import IncidentAnswer
+from agent.cli.terminal import safe
+
+
+def incident_table(incidents: Sequence[IncidentAnswer], now: float) -> Table:
+    """Newest first, as they come. `now`: seconds since the epoch."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style=style.LABEL, show_edge=False)
+    for heading in ("ID", "", "PHASE", "OPENED"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("WHAT", ratio=1, overflow="fold")
+    table.add_column("WITH", overflow="fold", max_width=24)
+    for one in incidents:
+        priority = one["classification"]["priority"]
+        table.add_row(
+            Text(safe(one["id"]), style="bold"),
+            Text(priority, style=style.PRIORITY.get(priority, "")),
+            Text(one["phase"], style=style.PHASE.get(one["phase"], "")),
+            Text(f"{times.span(max(0.0, now - one['opened_at']))} ago"),
+            _what(one),
+            Text(safe(_with(one))),
+        )
+    return table
+
+
+def _what(one: IncidentAnswer) -> Text:
+    text = Text(safe(one["title"]))
+    if one["service"] and one["service"] not in one["title"]:
+        text.append(f" ({safe(one['service'])})", style=style.LABEL)
+    if one["held_because"] and one["phase"] == "held":
+        text.append(f" – not treated: {safe(one['held_because'])}", style="yellow")
+    return text
+
+
+def _with(one: IncidentAnswer) -> str:
+    who = one["assignee"] or one["team"]
+    seen_by = one["acknowledged_by"]
+    return f"{who} ✓" if seen_by == who else f"{who}, seen by {seen_by}" if seen_by else who

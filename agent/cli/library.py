@@ -1,0 +1,22 @@
+"""The runbooks of a configuration that no agent runs."""
+
+from pathlib import Path
+
+from agent.cli.answers import RunbookAnswer
+from agent.config.load import load
+
+
+def runbooks_in(folder: Path) -> list[RunbookAnswer]:
+    """As a running agent would answer. Raises ConfigProblems."""
+    settings = load(folder).settings
+    return [
+        {
+            "name": name,
+            "description": runbook.description,
+            "digest": runbook.digest,
+            "hosts": runbook.hosts,
+            "used_by": [check.name for check in settings.checks.values() if name in check.ladder],
+            "text": runbook.text,
+        }
+        for name, runbook in sorted(settings.runbooks.items())
+    ]

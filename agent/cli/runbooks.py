@@ -1,0 +1,115 @@
+"""`runbook list|show|run`: what operations people wrote down, and running one by hand."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.cli import style
+from agent.cli.agent_client import NoAgent
+from agent.cli.answers import RunbookAnswer
+from agent.cli.completion import runbook_names
+from agent.cli.daemon import ConfigOption
+from agent.cli.exits import refused
+from agent.cli.ids import SomeIncident
+from agent.cli.session import Json, Session, session
+from agent.cli.terminal import complain, console, safe, say, say_json
+
+runbook = typer.Typer(
+    name="runbook", no_args_is_help=True, help="Runbooks: what the agent does about a fault, and what people run."
+)
+
+Name = Annotated[str, typer.Argument(metavar="RUNBOOK", help="Name of the runbook.", autocompletion=runbook_names)]
+Hosts = Annotated[list[str] | None, typer.Option("--host", metavar="HOST", help="On this host; may be repeated.")]
+Values = Annotated[
+    list[str] | None, typer.Option("--var", metavar="NAME=VALUE", help="Value of a variable; may be repeated.")
+]
+
+
+@runbook.command("list")
+def listed(ctx: typer.Context, config: ConfigOption = None, as_json: Json = False) -> None:
+    """The runbooks the agent knows, and the checks that call for them."""
+    found = _runbooks(session(ctx), config)
+    if as_json:
+        say_json({"runbooks": found})
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style=style.LABEL, show_edge=False)
+    table.add_column("RUNBOOK", overflow="fold")
+    table.add_column("WHAT IT DOES", ratio=1, overflow="fold")
+    table.add_column("CALLED FOR BY", overflow="fold")
+    for one in found:
+        used = Text(safe(", ".join(one["used_by"]))) if one["used_by"] else Text("by hand only", style.LABEL)
+        table.add_row(Text(safe(one["name"]), "bold"), Text(safe(one["description"])), used)
+    console().print(table)
+
+
+@runbook.command("show")
+def show(ctx: typer.Context, name: Name, config: ConfigOption = None, as_json: Json = False) -> None:
+    """The text of a runbook, as the agent has it now."""
+    found = next((one for one in _runbooks(session(ctx), config) if one["name"] == name), None)
+    if found is None:
+        raise refused(f"there is no runbook {name}")
+    if as_json:
+        say_json(found)
+    else:
+        say(found["text"])
+
+
+@runbook.command("run")
+def run(
+    ctx: typer.Context,
+    name: Name,
+    hosts: Hosts = None,
+    values: Values = None,
+    incident: SomeIncident = None,
+    override: Annotated[
+        str | None, typer.Option(metavar="WHY", help="Overrule the guards that refuse it; the reason is recorded.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a runbook by hand, on an incident or on hosts."""
+    known = session(ctx)
+    body = {
+        "runbook": name,
+        "hosts": hosts or [],
+        "variables": given(values),
+        "incident": incident,
+        "override": override,
+    }
+    reply = known.agent.post("executions", body=body)
+    known.told(reply)
+    if not as_json:
+        complain(f"(how it goes: paramedic show {reply['about']})")
+
+
+def given(values: list[str] | None) -> dict[str, str]:
+    """`NAME=VALUE` by name; the runbook says which type a value has."""
+    found = {}
+    for each in values or ():
+        name, sign, value = each.partition("=")
+        if not sign or not name.strip():
+            raise typer.BadParameter(f"{each!r} is not NAME=VALUE", param_hint="--var")
+        found[name.strip()] = value
+    return found
+
+
+def _runbooks(known: Session, config: Path | None) -> list[RunbookAnswer]:
+    """From the running agent, else from the configuration."""
+    try:
+        if config is not None:
+            raise NoAgent("a configuration was named")
+        found: list[RunbookAnswer] = known.agent.get("runbooks")["runbooks"]
+    except NoAgent as nobody:
+        from agent.cli import places
+        from agent.cli.library import runbooks_in
+
+        folder = config or places.config_folder()
+        if config is None and not folder.is_dir():
+            raise nobody from None
+        found = runbooks_in(folder)
+        if config is None and not known.json:
+            complain(f"(no agent is running: read from {folder})")
+    return found

@@ -1,0 +1,134 @@
+"""`status`: the whole agent at a glance."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from agent.cli import style, times
+from agent.cli.answers import StatusAnswer
+from agent.cli.session import Json, session
+from agent.cli.terminal import console, safe, say_json
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+
+def status(ctx: typer.Context, as_json: Json = False) -> None:
+    """How the running agent is doing: incidents, checks, treatments, tickets, record."""
+    found: StatusAnswer = session(ctx).agent.get("status")
+    if as_json:
+        say_json(found)
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    out = console()
+    troubled = bool(found["commit_error"])
+    head = Text("● ", "red" if troubled else "green").append(f"paramedic {safe(found['version'])}", style="bold")
+    out.print(head.append(f"  process {found['pid']}, up {times.span(found['now'] - found['started_at'])}", "default"))
+    table = Table.grid(padding=(0, 2, 0, 2))
+    table.add_column(style=style.LABEL, no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, text in (
+        ("treatment", _treatment(found)),
+        ("incidents", _incidents(found)),
+        ("checks", _checks(found)),
+        ("schedule", _schedule(found)),
+        ("tickets", _tickets(found)),
+        ("record", _record(found)),
+        ("config", Text(safe(found["config"]))),
+    ):
+        table.add_row(label, text)
+    out.print(table)
+    if found["incidents"]:
+        from agent.cli.incident_table import incident_table
+
+        out.print()
+        out.print(incident_table(found["incidents"], found["now"]))
+
+
+def _treatment(found: StatusAnswer) -> "Text":
+    from rich.text import Text
+
+    freeze = found["freeze"]
+    text = Text()
+    if freeze:
+        when = times.span(max(0.0, found["now"] - freeze["since"]))
+        text.append(f"FROZEN for {when} by {safe(freeze['actor'])}: {safe(freeze['reason'])}", "bold yellow")
+    for run in found["executions"]:
+        where = ", ".join(f"{one['host']} {one['phase']}" for one in run["runs"] if one["outcome"] is None)
+        on = f" for {run['incident']}" if run["incident"] else f" by {run['actor']}"
+        text.append("\n" if text else "").append(safe(f"{run['id']} {run['runbook']}{on}: {where}"), "cyan")
+    return text or Text("nothing under way")
+
+
+def _incidents(found: StatusAnswer) -> "Text":
+    from rich.text import Text
+
+    if not found["incidents"]:
+        return Text("none open", "green")
+    phases = [one["phase"] for one in found["incidents"]]
+    parts = [f"{phases.count(phase)} {phase}" for phase in style.PHASE if phase in phases]
+    return Text(f"{len(phases)} open: {', '.join(parts)}")
+
+
+def _checks(found: StatusAnswer) -> "Text":
+    from rich.text import Text
+
+    text = Text(f"{found['checks']} on {found['hosts']} hosts")
+    for name in (*style.VERDICT, "unconfirmed"):
+        if count := found["verdicts"].get(name):
+            text.append("; " if name == "OK" else ", ").append(f"{count} {name}", style.VERDICT.get(name, ""))
+    if found["blind"]:
+        text.append(f"; {found['blind']} cannot be asked", "magenta")
+    return text
+
+
+def _schedule(found: StatusAnswer) -> "Text":
+    from rich.text import Text
+
+    schedule = found["schedule"]
+    text = Text(
+        f"{schedule['probes']} askings; asked late by {times.span(schedule['lag_average'])} on average,"
+        f" {times.span(schedule['lag_worst'])} at worst"
+    )
+    if schedule["late"]:
+        text.append(f"; {schedule['late']} came due while the one before was not over", "yellow")
+    if schedule["waiting"]:
+        text.append(f"; {schedule['waiting']} wait for a worker", "yellow")
+    if schedule["hanging"]:
+        text.append(safe(f"; hanging: {', '.join(schedule['hanging'])}"), "red")
+    if found["events_waiting"] > 1000:
+        text.append(f"; {found['events_waiting']} answers wait to be judged", "red")
+    return text
+
+
+def _tickets(found: StatusAnswer) -> "Text":
+    from rich.text import Text
+
+    tickets = found["tickets"]
+    if not tickets["configured"]:
+        return Text("no ticket system is configured", style.LABEL)
+    if tickets["available"] is False:
+        text = Text("the ticket system does not answer", "red")
+        if tickets["next_attempt"] is not None:
+            text.append(f"; tried again in {times.span(max(0.0, tickets['next_attempt'] - found['now']))}", "default")
+    else:
+        text = Text("the ticket system answers" if tickets["available"] else "nothing to tell so far")
+    if tickets["waiting"]:
+        since = tickets["waiting_since"]
+        old = f", the oldest for {times.span(max(0.0, found['now'] - since))}" if since is not None else ""
+        text.append(f"; {tickets['waiting']} updates wait{old}", "yellow")
+    if tickets["set_aside"]:
+        text.append(f"; {tickets['set_aside']} were refused and set aside", "red")
+    if tickets["last_error"] and (tickets["available"] is False or tickets["waiting"] or tickets["set_aside"]):
+        text.append(f"\n{safe(tickets['last_error'])}", style.LABEL)
+    return text
+
+
+def _record(found: StatusAnswer) -> "Text":
+    from rich.text import Text
+
+    if found["commit_error"]:
+        return Text(safe(f"NOTHING CAN BE COMMITTED, so nothing is done: {found['commit_error']}"), "bold red")
+    return Text(f"{found['records']} entries in {safe(found['store'])}, head {safe(found['head'][:12])}…")
