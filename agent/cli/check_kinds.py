@@ -9,7 +9,7 @@ from rich.text import Text
 
 from agent.cli import style
 from agent.cli.exits import refused
-from agent.cli.terminal import safe
+from agent.cli.terminal import put, safe
 from agent.plugin.api import CheckType
 from agent.plugin.registry import CHECKS, UnknownKind, load
 from agent.plugin.registry import kinds as installed
@@ -72,6 +72,6 @@ def print_kinds(console: Console, kinds: Sequence[Kind], *, in_detail: bool) -> 
                 line = Text(f"{safe(key['name'])}: ", "cyan")
                 line.append(safe(key["description"]) or "see the documentation", "default")
                 table.add_row("", line.append(" (needed)" if key["needed"] else "", "yellow"))
-    console.print(table)
+    put(console, table)
     if not in_detail:
         console.print(Text("all keys of one: paramedic checks kinds KIND", style.LABEL))

@@ -1,7 +1,7 @@
 """`checks list`, `checks run`, `checks kinds`."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,7 +12,7 @@ from agent.cli.completion import check_names
 from agent.cli.daemon import ConfigOption
 from agent.cli.exits import Code, refused
 from agent.cli.session import Json, session
-from agent.cli.terminal import complain, console, safe, say, say_json
+from agent.cli.terminal import complain, console, put, safe, say, say_json
 
 checks = typer.Typer(name="checks", no_args_is_help=True, help="What is watched, and what it says.")
 
@@ -40,7 +40,10 @@ def listed(
     if as_json:
         say_json({"checks": found})
     elif found:
-        console().print(_check_table(found, times.now()))
+        from agent.cli.check_table import check_table
+
+        out = console()
+        put(out, check_table(found, times.now(), out.width))
     else:
         say("all is well" if bad else "no checks are configured")
 
@@ -90,50 +93,6 @@ def kinds(
 
 def _is_bad(subject: SubjectAnswer) -> bool:
     return subject["status"] not in ("OK", None) or subject["blind"] or subject["flapping"]
-
-
-def _check_table(found: Sequence[CheckAnswer], now: float) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style=style.LABEL, show_edge=False)
-    table.add_column("CHECK", overflow="fold")
-    table.add_column("ON", overflow="fold")
-    table.add_column("STATUS", no_wrap=True)
-    table.add_column("FOR", no_wrap=True)
-    table.add_column("LAST ANSWER", ratio=1, overflow="fold")
-    for check in found:
-        for number, subject in enumerate(check["subjects"]):
-            table.add_row(
-                Text("" if number else safe(check["name"]), style="bold"),
-                Text(safe(subject["subject"])),
-                _status_of(subject),
-                Text(times.span(max(0.0, now - subject["since"]))),
-                _last_answer(subject),
-            )
-        if not check["subjects"]:
-            table.add_row(Text(safe(check["name"]), style="bold"), "", Text("not asked yet", style.LABEL), "", "")
-    return table
-
-
-def _status_of(subject: SubjectAnswer) -> Any:
-    from rich.text import Text
-
-    if subject["blind"]:
-        return Text("CANNOT ASK", "magenta")
-    status = subject["status"]
-    text = Text(status or "not confirmed", style.VERDICT.get(status or "", style.LABEL))
-    return text.append(" ≈", "yellow") if subject["flapping"] else text
-
-
-def _last_answer(subject: SubjectAnswer) -> Any:
-    from rich.text import Text
-
-    last = subject["last"]
-    text = Text(safe(subject["message"]))
-    if last and last != subject["status"]:
-        return Text(f"{last}: ", style.VERDICT.get(last, "")).append_text(text)
-    return text
 
 
 def _say_observations(found: Sequence[ObservationAnswer]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -9,9 +10,14 @@ from agent.cli import style, times
 from agent.cli.answers import IncidentAnswer
 from agent.cli.terminal import safe
 
+_NARROW = 80
+"""Columns below which each incident takes several lines."""
 
-def incident_table(incidents: Sequence[IncidentAnswer], now: float) -> Table:
-    """Newest first, as they come. `now`: seconds since the epoch."""
+
+def incident_table(incidents: Sequence[IncidentAnswer], now: float, width: int) -> RenderableType:
+    """Newest first, as they come. `now`: seconds since the epoch; `width`: columns there are."""
+    if width < _NARROW:
+        return Group(*(_in_lines(one, now) for one in incidents))
     table = Table(box=None, padding=(0, 2, 0, 0), header_style=style.LABEL, show_edge=False)
     for heading in ("ID", "", "PHASE", "OPENED"):
         table.add_column(heading, no_wrap=True)
@@ -23,11 +29,28 @@ def incident_table(incidents: Sequence[IncidentAnswer], now: float) -> Table:
             Text(safe(one["id"]), style="bold"),
             Text(priority, style=style.PRIORITY.get(priority, "")),
             Text(one["phase"], style=style.PHASE.get(one["phase"], "")),
-            Text(f"{times.span(max(0.0, now - one['opened_at']))} ago"),
+            Text(_opened(one, now)),
             _what(one),
             Text(safe(_with(one))),
         )
     return table
+
+
+def _in_lines(one: IncidentAnswer, now: float) -> Text:
+    priority, phase = one["classification"]["priority"], one["phase"]
+    text = Text.assemble(
+        (safe(one["id"]), "bold"),
+        "  ",
+        (priority, style.PRIORITY.get(priority, "")),
+        "  ",
+        (phase, style.PHASE.get(phase, "")),
+        f"  {_opened(one, now)}\n  ",
+    )
+    return text.append_text(_what(one)).append(f"\n  {safe(_with(one))}", style.LABEL)
+
+
+def _opened(one: IncidentAnswer, now: float) -> str:
+    return f"{times.span(max(0.0, now - one['opened_at']))} ago"
 
 
 def _what(one: IncidentAnswer) -> Text:

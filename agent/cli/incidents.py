@@ -10,7 +10,7 @@ from agent.cli.exits import refused
 from agent.cli.ids import About
 from agent.cli.session import Json, session
 from agent.cli.stopped import asked
-from agent.cli.terminal import console, say, say_json
+from agent.cli.terminal import console, put, say, say_json
 
 if TYPE_CHECKING:
     from agent.runtime.store import Store
@@ -54,7 +54,8 @@ def incidents(
     elif found:
         from agent.cli.incident_table import incident_table
 
-        console().print(incident_table(found, now))
+        out = console()
+        put(out, incident_table(found, now, out.width))
     else:
         say("no incidents" if every else "no open incidents")
 

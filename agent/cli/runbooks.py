@@ -13,7 +13,7 @@ from agent.cli.daemon import ConfigOption
 from agent.cli.exits import refused
 from agent.cli.ids import SomeIncident
 from agent.cli.session import Json, Session, session
-from agent.cli.terminal import complain, console, safe, say, say_json
+from agent.cli.terminal import complain, console, put, safe, say, say_json
 
 runbook = typer.Typer(
     name="runbook", no_args_is_help=True, help="Runbooks: what the agent does about a fault, and what people run."
@@ -43,7 +43,7 @@ def listed(ctx: typer.Context, config: ConfigOption = None, as_json: Json = Fals
     for one in found:
         used = Text(safe(", ".join(one["used_by"]))) if one["used_by"] else Text("by hand only", style.LABEL)
         table.add_row(Text(safe(one["name"]), "bold"), Text(safe(one["description"])), used)
-    console().print(table)
+    put(console(), table)
 
 
 @runbook.command("show")

@@ -7,7 +7,7 @@ import typer
 from agent.cli import style, times
 from agent.cli.answers import StatusAnswer
 from agent.cli.session import Json, session
-from agent.cli.terminal import console, safe, say_json
+from agent.cli.terminal import console, put, safe, say_json
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -39,12 +39,12 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
         ("config", Text(safe(found["config"]))),
     ):
         table.add_row(label, text)
-    out.print(table)
+    put(out, table)
     if found["incidents"]:
         from agent.cli.incident_table import incident_table
 
         out.print()
-        out.print(incident_table(found["incidents"], found["now"]))
+        put(out, incident_table(found["incidents"], found["now"], out.width))
 
 
 def _treatment(found: StatusAnswer) -> "Text":

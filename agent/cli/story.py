@@ -8,7 +8,7 @@ from rich.text import Text
 
 from agent.cli import style, times
 from agent.cli.answers import ExecutionAnswer, IncidentAnswer, StoryAnswer, SymptomAnswer
-from agent.cli.terminal import safe
+from agent.cli.terminal import put, safe
 from agent.cli.timeline import timeline
 
 _SYMPTOMS = 12
@@ -23,7 +23,9 @@ def print_story(console: Console, story: StoryAnswer, *, now: float, full: bool)
     for run in story["executions"] if incident is None else ():
         _print_run(console, run)
     console.print()
-    console.print(timeline(console, [stored["entry"] for stored in story["entries"]], story["executions"], full=full))
+    entries = [stored["entry"] for stored in story["entries"]]
+    title = incident["title"] if incident is not None else None
+    put(console, timeline(console.width, entries, story["executions"], title=title, full=full))
     console.print()
     for line in _standing(story, now):
         console.print(line)
@@ -58,7 +60,7 @@ def _print_head(console: Console, incident: IncidentAnswer, *, full: bool) -> No
     if len(symptoms) < len(incident["symptoms"]):
         more = f"and {len(incident['symptoms']) - len(symptoms)} more (--full)"
         facts.add_row("", Text(more, style=style.LABEL))
-    console.print(facts)
+    put(console, facts)
 
 
 def _print_run(console: Console, run: ExecutionAnswer) -> None:
@@ -80,7 +82,7 @@ def _print_run(console: Console, run: ExecutionAnswer) -> None:
         how = one["outcome"] or one["phase"]
         line = Text(f"{safe(one['host'])}: ").append(how, style=style.OUTCOME.get(how, "cyan"))
         facts.add_row("" if number else "hosts", line.append(f", {safe(one['reason'])}" if one["reason"] else ""))
-    console.print(facts)
+    put(console, facts)
 
 
 def _facts() -> Table:
@@ -135,8 +137,8 @@ def _incident_stands(incident: IncidentAnswer, runs: list[ExecutionAnswer], now:
     if tried:
         yield Text("treatments  ", style.LABEL).append(safe(tried), style="default")
     if incident["resolved_at"] is not None and phase in ("resolved", "closed"):
-        ended = f"{phase}, resolved {times.span(incident['resolved_at'] - opened)} after it was opened"
-        yield Text(ended, colour if phase == "resolved" else "green")
+        took = times.span(incident["resolved_at"] - opened)
+        yield Text(f"{'closed; ' if phase == 'closed' else ''}resolved {took} after it was opened", "green")
         return
     still = f"{times.span(max(0.0, now - opened))} after it was opened"
     match phase:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 _PIPE_WIDTH = 120
 """Columns where no terminal says how wide it is."""
@@ -45,6 +45,20 @@ def console() -> "Console":
 
     piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     return Console(highlight=False, markup=False, emoji=False, width=_PIPE_WIDTH if piped else None)
+
+
+def put(console: "Console", what: "RenderableType") -> None:
+    """Print without the blanks that a table has at the ends of its lines: they hurt where lines are copied or piped."""
+    from rich.segment import Segment, Segments
+
+    trimmed: list[Segment] = []
+    for line in console.render_lines(what, pad=False):
+        while line and not line[-1].text.rstrip(" "):
+            line.pop()
+        if line:
+            line[-1] = line[-1]._replace(text=line[-1].text.rstrip(" "))
+        trimmed += [*line, Segment.line()]
+    console.print(Segments(trimmed), end="", soft_wrap=True)
 
 
 def survive_any_encoding(streams: Iterable[TextIO]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -35,14 +35,22 @@ class Row:
 
 
 def timeline(
-    console: Console, entries: Sequence[EntryAnswer], executions: Sequence[ExecutionAnswer], *, full: bool
+    width: int,
+    entries: Sequence[EntryAnswer],
+    executions: Sequence[ExecutionAnswer],
+    *,
+    title: str | None,
+    full: bool,
 ) -> RenderableType:
-    """`full`: all entries, and all that steps printed. Times count from the first entry."""
+    """`title`: of the incident, which stands above; `full`: all entries, and all that steps printed.
+
+    Offsets count from the first entry.
+    """
     if not entries:
         return Text("nothing on record", style=style.LABEL)
     began = entries[0]["at"]
     alone = {run["id"] for run in executions if len(run["runs"]) == 1}
-    with_clock = console.width >= _NARROW
+    with_clock = width >= _NARROW
     table = Table.grid(padding=(0, 1, 0, 0), expand=True)
     if with_clock:
         table.add_column(no_wrap=True, style=style.LABEL)
@@ -50,7 +58,7 @@ def timeline(
     table.add_column(no_wrap=True, min_width=3)
     table.add_column(ratio=1, overflow="fold")
     last_day, last_clock, last_offset = times.day(began), "", ""
-    for row in _shown(entries, alone, full=full):
+    for row in _shown(entries, alone, title or "", full=full):
         if isinstance(row, str):
             table.add_row(*[""] * with_clock, "", "⋮", Text(row, style=style.LABEL))
             continue
@@ -69,7 +77,7 @@ def timeline(
     return Group(Text(f"{times.day(began)}, {times.zone(began)}", style="bold"), table)
 
 
-def _shown(entries: Sequence[EntryAnswer], alone: set[str], *, full: bool) -> Iterator[Row | str]:
+def _shown(entries: Sequence[EntryAnswer], alone: set[str], title: str, *, full: bool) -> Iterator[Row | str]:
     left_out = len(entries) - 2 * _ENTRIES
     reclassified = False
     for number, entry in enumerate(entries):
@@ -77,19 +85,19 @@ def _shown(entries: Sequence[EntryAnswer], alone: set[str], *, full: bool) -> It
             if number == _ENTRIES:
                 yield f"{left_out} entries are left out here; --full shows them"
             continue
-        yield _row(entry, alone, briefly=entry["kind"] == "classified" and not reclassified, full=full)
+        said = entry["text"]
+        if entry["kind"] == "opened":
+            said = "opened" + said.removeprefix(title) if title and said.startswith(title) else f"opened: {said}"
+        elif entry["kind"] == "classified" and not reclassified:
+            said = said.rpartition("; ")[2]  # impact and urgency stand at the top of the story
         reclassified |= entry["kind"] == "classified"
+        yield _row(entry, said, alone, full=full)
 
 
-def _row(entry: EntryAnswer, alone: set[str], *, briefly: bool, full: bool) -> Row:
+def _row(entry: EntryAnswer, said: str, alone: set[str], *, full: bool) -> Row:
     data, kind = entry["data"], entry["kind"]
-    said = entry["text"]
     if data.get("execution") in alone and isinstance(data.get("host"), str):
         said = said.removeprefix(f"{data['host']}: ")
-    if briefly:
-        said = said.rpartition("; ")[2]  # impact and urgency stand at the top of the story
-    if kind == "opened":
-        said = f"opened: {said}"
     inside = kind in _WITHIN_RUN or (kind == "refused" and _REFUSED_ON_HOST in data)
     text = Text(safe(" ".join(said.split())), style=_emphasis(kind))
     if entry["actor"] not in (AGENT, "") and entry["actor"] not in said:

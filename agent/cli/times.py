@@ -24,6 +24,11 @@ def clock(at: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(at))
 
 
+def zone(at: float) -> str:
+    """`CET`: what the clock's times are in."""
+    return time.strftime("%Z", time.localtime(at))
+
+
 def moment(at: float) -> str:
     """`Thu 20 Nov 2025 17:11:08 CET`."""
     return time.strftime("%a %d %b %Y %H:%M:%S %Z", time.localtime(at))
@@ -70,8 +75,3 @@ def parse_since(text: str, at: float) -> float:
         except (ValueError, OverflowError):
             continue
     raise ValueError(f"{text!r} is no time: write 2h, 3d, 2025-11-20 or '2025-11-20 17:00'")
-
-
-def zone(at: float) -> str:
-    """`CET`: what the clock's times are in."""
-    return time.strftime("%Z", time.localtime(at))
