@@ -13,7 +13,10 @@ from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel, TypeAdapter
+from typer.core import TyperGroup
+from typer.main import get_command
 
+from agent.cli.main import app
 from agent.config.agent_settings import AuthoredAgent
 from agent.config.configuration import Configuration
 from agent.config.load import load
@@ -219,6 +222,12 @@ def test_table_holds_every_key_and_default(
     compare(name, heading, model, column=column, without=without)
 
 
+def test_kinds_that_need_a_threshold_are_named() -> None:
+    [paragraph] = [each for each in section("checks.md", "Thresholds").split("\n\n") if "by themselves" in each]
+    named = set(code_in(paragraph)) - {"warning", "critical"}
+    assert named == {kind for kind, model in CHECK_KINDS.items() if model.needs_threshold}
+
+
 def test_a_wrong_default_would_be_noticed() -> None:
     assert says_default(CheckRules, "every", "`30s`")
     assert not says_default(CheckRules, "every", "`31s`")
@@ -315,11 +324,43 @@ def test_every_milestone_is_explained() -> None:
     [
         ("record.md", tuple(map(str, EntryKind))),
         ("runbooks.md", (*map(str, StepStatus), *map(str, Outcome))),
-        ("tickets.md", (*request.FIELDS, *request.COMMON, "milestone", "text", "number", "key", "marker", *presets())),
+        ("tickets.md", (*(request.UPDATE - {"map"}), *presets())),
     ],
 )
 def test_every_word_is_mentioned(name: str, words: tuple[str, ...]) -> None:
     assert set(words) - set(code_in(page(name))) == set()
+
+
+# commands
+
+
+@pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_are_there_to_type(path: Path) -> None:
+    lines = [line for block in blocks(path) if block.language == "text" for line in block.text.splitlines()]
+    typed = [line for line in (*lines, *code_in(path.read_text(encoding="utf-8"))) if re.match("paramedic [a-z]", line)]
+    assert [line for line in typed if not is_command(line)] == []
+
+
+def is_command(line: str) -> bool:
+    """Whether the program has the command, the subcommand and the options. `NAME`, `INC-12` and texts stand for any."""
+    command = get_command(app)
+    words = re.sub(r"#.*|\"[^\"]*\"", "", line).split()[1:]
+    options = [word for word in words if word.startswith("--")]
+    while isinstance(command, TyperGroup) and words:
+        following = command.commands.get(words.pop(0))
+        if following is None:
+            return False
+        command = following
+    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    return set(options) <= known
+
+
+def test_a_command_that_is_not_there_would_be_noticed() -> None:
+    assert is_command('paramedic ack INC-12 # "--nothing"')
+    assert is_command("paramedic runbook run NAME --host HOST")
+    assert not is_command("paramedic ackn INC-12")
+    assert not is_command("paramedic runbook walk NAME")
+    assert not is_command("paramedic show INC-12 --ful")
 
 
 # what is said is what happens
