@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +104,7 @@ class Daemon:
         assert "defect:" not in journal, journal
 
     def _command(self) -> list[str]:
-        start = "import sys; from pathlib import Path; from agent.app import run; raise SystemExit(run(Path(sys.argv[1])))"
-        return [sys.executable, "-c", start, str(self.site.config)]
+        return [str(PARAMEDIC), "run", "--config", str(self.site.config)]
 
     # journal
 
@@ -118,12 +118,12 @@ class Daemon:
     def _times(self, words: str) -> int:
         return self.journal().count(words)
 
-    def _until(self, condition: Any, within: float, what: str) -> None:
+    def _until(self, condition: Callable[[], bool], within: float, what: str) -> None:
         def reached() -> bool:
             if condition():
                 return True
-            if self.process is not None and self.process.poll() is not None:
-                raise AssertionError(f"it ended with {self.process.returncode}, before {what}{self._last_lines()}")
+            ended = self.process.poll() if self.process is not None else None
+            assert ended is None, f"it ended with {ended} before {what}"
             return False
 
         try:

@@ -88,6 +88,9 @@ RESTART_DB = """\
 runbook: restart-db
 hosts: affected
 steps:
+  - name: let everything be noticed that will be
+    on: local
+    run: AT_THE_GATE
   - name: restart
     run: echo "$(date +%s.%N) restart-db" >> LEDGER; systemctl restart shop-db
     sudo: true
@@ -109,6 +112,8 @@ def test_what_fails_because_of_a_dependency_is_not_treated_itself(
         daemon.until_health("checkout", host, "OK")
 
     db1.kill_service("shop-db")
+    daemon.until("joined", times=2)
+    site.open_gate()
     told = daemon.until("resolved", within=60)
 
     told.in_order("cause: orders is taken as the cause", "treatment: restart-db starts on db1", "resolved: recovered")

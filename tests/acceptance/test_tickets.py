@@ -1,0 +1,51 @@
+"""The ticket system is away during the whole incident."""
+
+from agent.demo.web import Web
+from tests.acceptance.daemon import Daemon
+from tests.acceptance.site import Site
+from tests.acceptance.tickets import Ticket
+from tests.neighbours.roundup import Roundup
+from tests.neighbours.sshd import Sshd
+from tests.neighbours.waiting import until
+
+
+def test_an_outage_of_the_ticket_system_delays_and_loses_nothing(
+    site: Site, daemon: Daemon, sshd: Sshd, web: Web, roundup: Roundup
+) -> None:
+    site.on_loopback(sshd)
+    site.restarts(web)
+    site.tickets(roundup)
+    roundup.stop()
+    daemon.start()
+    web.kill()
+    daemon.until("resolved")
+    web.kill()
+    daemon.until("resolved", times=2)
+    assert daemon.incident().ticket is None
+
+    until(lambda: daemon.json("status")["tickets"]["available"] is False, within=45, what="status says it is away")
+    shown = daemon.json("status")["tickets"]
+    assert shown["waiting"] == 6
+    assert "connection refused" in shown["last_error"]
+    said = daemon.paramedic("status")
+    assert "6" in said
+    assert "connection refused" in said
+
+    # What waits, waits on disk.
+    assert daemon.stop() == 0
+    daemon.start()
+    roundup.start()
+    ticket = Ticket(site, roundup)
+    ticket.until_told("recovered by restart-shop, verified", times=2, within=90)
+    ticket.until_status("resolved")
+    assert ticket.numbers() == [f"INC-1/{number}" for number in range(1, 7)]
+    assert [line.partition(":")[0] for line in ticket.told()] == [
+        "P1",
+        "Treatment",
+        "recovered by restart-shop, verified",
+        "The fault is back",
+        "Treatment",
+        "recovered by restart-shop, verified",
+    ]
+    daemon.until("ticket: ticket")
+    until(lambda: daemon.json("status")["tickets"]["waiting"] == 0, within=45, what="status says nothing waits")
