@@ -1,5 +1,6 @@
 """A runbook's variables: given values over defaults, in the type the runbook names."""
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -42,7 +43,9 @@ def _converted(type_name: str, value: object) -> object:
         case "integer" if isinstance(value, int | str) and not is_truth:
             return int(value)
         case "number" if isinstance(value, int | float | str) and not is_truth:
-            return float(value) if isinstance(value, str) else value
+            number = float(value) if isinstance(value, str) else value
+            if math.isfinite(number):
+                return number
         case "boolean" if is_truth or str(value).lower() in _TRUTH:
             return value if is_truth else _TRUTH[str(value).lower()]
         case "string" if isinstance(value, str | int | float):

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from agent.model import events
-from agent.model.execution import StepStatus
+from agent.model.execution import StepOutcome, StepStatus
 from agent.model.incident import Phase, TicketRef
+from agent.model.observation import Verdict
 from agent.model.quantities import CountOrShare, Rate
 from agent.model.runbook import Limits, Retry, Variable, Verify
 from agent.model.settings import Settings
@@ -22,6 +23,7 @@ from tests.core.ward import NOT_CLEARED, Ward, approve, ask_check, group, run, r
 
 HOSTS = ("web1", "web2", "web3")
 VERDICTS = st.sampled_from(["OK", "WARNING", "CRITICAL", "UNKNOWN", NOT_CLEARED])
+ANSWERS = st.dictionaries(st.sampled_from(HOSTS), VERDICTS, min_size=1)
 STEPS = st.sampled_from(
     [
         run("plain"),
@@ -90,6 +92,7 @@ SETTINGS = st.builds(
         }
     ),
 )
+ENDINGS = st.sampled_from([StepStatus.OK] * 4 + [each for each in StepStatus if each is not StepStatus.SKIPPED])
 INCIDENTS = st.integers(1, 4).map("INC-{}".format)
 ACTS = st.one_of(
     st.builds(events.Acknowledge, INCIDENTS),
@@ -140,8 +143,6 @@ class AnythingGoes(RuleBasedStateMachine):
         self._sees(check, {"db1" if check == "db" else "web1": verdict}, 1, True)
 
     def _sees(self, check: str, answers: dict[str, str], again: int, whole: bool) -> None:
-        from agent.model.observation import Verdict
-
         meant = {host: word if word == NOT_CLEARED else Verdict[word] for host, word in answers.items()}
         for _ in range(again):
             self.ward.at += 0.5
@@ -157,7 +158,7 @@ class AnythingGoes(RuleBasedStateMachine):
     def a_step_ends(self, which: int, status: StepStatus) -> None:
         step = list(self.ward.pending.values())[which % len(self.ward.pending)]
         del self.ward.pending[step.id]
-        outcome = events.StepOutcome(status, exit=0 if status is StepStatus.OK else 1)
+        outcome = StepOutcome(status, exit=0 if status is StepStatus.OK else 1)
         self.ward.tell(events.StepEnded(self.ward.at, step.id, outcome))
 
     @rule(seconds=st.sampled_from([0.0, 0.3, 2.0, 11.0, 40.0, 150.0]))
