@@ -15,6 +15,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 CLAIM_HEADER = "paramedic-for"
 """Who the client says it acts for: sudo's SUDO_USER. A claim, and believed only of root, who may claim anything."""
 
+_ASKS_WITHIN = 30.0
+"""Seconds a caller has until the head of his first request is whole."""
 _UCRED = struct.Struct("3i")
 _USER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
 
@@ -47,6 +49,12 @@ class PeerProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.app_state = {**self.app_state, "peer": peer_of(transport.get_extra_info("socket"))}
+        self.loop.call_later(_ASKS_WITHIN, self._hang_up_on_silence)
+
+    def _hang_up_on_silence(self) -> None:
+        """uvicorn itself bounds only the pause after a request; who never finishes one would keep his place."""
+        if self.cycle is None:
+            self.transport.close()
 
 
 @dataclass(frozen=True, slots=True)
