@@ -3,6 +3,9 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from agent.config.yaml import read_document
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -53,6 +56,13 @@ def _block(path: Path, text: str, fence: re.Match[str]) -> Block:
 def labelled(name: str, label: str) -> Block:
     """The block of a page of docs/ with this label."""
     return next(block for block in blocks(DOCS / name) if block.label == label)
+
+
+def data_of(block: Block) -> dict[str, Any]:
+    """As the agent reads it: PyYAML would make true of `on`."""
+    data = read_document(block.text, str(block)).data
+    assert isinstance(data, dict), f"{block} holds no sections"
+    return data
 
 
 def section(name: str, heading: str) -> str:
