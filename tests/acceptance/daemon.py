@@ -158,6 +158,12 @@ class Daemon:
 
         self._until(believed, within, f"{check} on {subject} is {status}")
 
+    def until_delivered(self, *, within: float = SOON) -> None:
+        """Until no update of a ticket waits, and none was given up."""
+        self._until(lambda: self.store.tickets.waiting().waiting == 0, within, "all ticket updates are delivered")
+        given_up = self.store.tickets.waiting()
+        assert given_up.set_aside == 0, f"{given_up}{self._last_lines()}"
+
     def told(self, about: str = "INC-1") -> Told:
         """What is on record about it, oldest first."""
         return Told(record.entry for record in self.store.timeline(about, limit=10_000))

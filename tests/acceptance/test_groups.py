@@ -4,7 +4,7 @@ import pytest
 
 from tests.acceptance.daemon import Daemon
 from tests.acceptance.site import RESTART_WEB, WEB_CHECK, Site, whats
-from tests.acceptance.tickets import Ticket
+from tests.acceptance.tickets import ticket_of
 from tests.neighbours.roundup import Roundup
 from tests.neighbours.systemd_host import SystemdHosts
 
@@ -54,7 +54,7 @@ def test_two_hosts_that_fail_at_once_are_one_incident_and_are_treated_one_after_
 
     assert [incident.id for incident in daemon.incidents()] == ["INC-1"]
     assert "2 of 2 hosts" in told.of("classified")[-1].text
-    Ticket(site, roundup).until_status("resolved")
+    assert ticket_of(daemon, roundup).status == "resolved"
     assert len(site.filed(roundup)) == 1
 
 
@@ -124,5 +124,5 @@ def test_what_fails_because_of_a_dependency_is_not_treated_itself(
     assert set(symptoms) == {"orders on db1", "checkout on web1", "checkout on web2"}
     assert all(symptom.cleared_at for symptom in symptoms.values())
     assert [incident.id for incident in daemon.incidents()] == ["INC-1"]
-    Ticket(site, roundup).until_status("resolved")
+    assert ticket_of(daemon, roundup).status == "resolved"
     assert len(site.filed(roundup)) == 1

@@ -38,7 +38,7 @@ def test_a_killed_process_of_this_machine_is_started_again(site: Site, daemon: D
     told = daemon.until("resolved")
 
     told.in_order(
-        f"noticed: shop on localhost is CRITICAL: pid {killed} of {web.pid_file} is not running as described",
+        "noticed: shop on localhost is CRITICAL: ",
         "assigned: assigned to operations",
         "treatment: restart-here starts on localhost (RUN-1)",
         "step: localhost: last words: ok",
@@ -47,6 +47,7 @@ def test_a_killed_process_of_this_machine_is_started_again(site: Site, daemon: D
         "verification: localhost: recovered: shop on localhost answered well",
         "resolved: recovered by restart-here, verified",
     )
+    assert f"pid {killed}" in told[0].text  # gone, or a zombie where nobody has collected it yet
     assert web.pid != killed
     assert whats(site.done_here()) == ["restart"]
     assert daemon.json("status")["ssh_connections"] == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 from agent.demo.web import Web
 from tests.acceptance.daemon import Daemon
 from tests.acceptance.site import Site, whats
-from tests.acceptance.tickets import Ticket
+from tests.acceptance.tickets import ticket_of
 from tests.neighbours.roundup import Roundup
 from tests.neighbours.sshd import Sshd
 
@@ -133,11 +133,11 @@ def test_a_person_takes_an_incident_over_mends_it_and_says_so(
     daemon.paramedic("resolve", "INC-1", "they are content")
     daemon.paramedic("close", "INC-1")
     assert daemon.incident().phase == "closed"
-    ticket = Ticket(site, roundup)
-    ticket.until_told(f"closed by {ME}")
-    ticket.until_status("resolved")
-    assert f"{ME}: the disk of the shop is being replaced" in ticket.told()
-    assert ticket.numbers() == [f"INC-1/{number}" for number in range(1, daemon.incident().updates + 1)]
+    ticket = ticket_of(daemon, roundup)
+    assert ticket.status == "resolved"
+    assert f"{ME}: the disk of the shop is being replaced" in ticket.told
+    assert ticket.told[-1] == f"closed by {ME}"
+    assert ticket.numbers == tuple(f"INC-1/{number}" for number in range(1, daemon.incident().updates + 1))
 
 
 def test_a_fault_that_a_person_reports_is_an_incident_like_any_other(
@@ -167,7 +167,7 @@ def test_a_fault_that_a_person_reports_is_an_incident_like_any_other(
     # No check speaks for what a person saw: only a person can say that it is over.
     assert daemon.incident().phase == "escalated"
     daemon.paramedic("resolve", "INC-1", "orders arrive")
-    Ticket(site, roundup).until_status("resolved")
+    assert ticket_of(daemon, roundup).status == "resolved"
 
 
 def test_a_wrong_word_is_answered_and_changes_nothing(site: Site, daemon: Daemon, sshd: Sshd, web: Web) -> None:

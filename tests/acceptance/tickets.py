@@ -1,45 +1,35 @@
-"""What the ticket system shows of the one ticket that a test's incident has."""
+"""What the ticket system shows of an incident once everything about it has been delivered."""
 
 import re
-from typing import Any
+from dataclasses import dataclass
 
-from tests.acceptance.site import Site
+from tests.acceptance.daemon import SOON, Daemon
 from tests.neighbours.roundup import Roundup
-from tests.neighbours.waiting import until
-
-SOON = 45.0
 
 
+@dataclass(frozen=True)
 class Ticket:
-    """The ticket of `incident`. There must never be two of them."""
+    """`told`: the first lines of its messages, in order; `numbers`: the updates these carry, as `INC-1/3`."""
 
-    def __init__(self, site: Site, roundup: Roundup, incident: str = "INC-1") -> None:
-        self._site = site
-        self._roundup = roundup
-        self._external_id = f"{site.prefix}-{incident}"
+    id: str
+    status: str
+    told: tuple[str, ...]
+    numbers: tuple[str, ...]
 
-    def shown(self) -> dict[str, Any]:
-        """As Roundup shows it; empty while it is not filed."""
-        found = [issue for issue in self._site.filed(self._roundup) if issue["external_id"] == self._external_id]
-        assert len(found) < 2, f"two tickets for one incident: {found}"
-        return found[0] if found else {}
+    def has(self, words: str) -> bool:
+        return any(words in line for line in self.told)
 
-    def told(self) -> list[str]:
-        """The first lines of its messages, in order."""
-        return [message.partition("\n")[0] for message in self.shown().get("messages", [])]
 
-    def numbers(self) -> list[str]:
-        """The updates that its messages carry, in order: `INC-1/3`."""
-        found = [re.findall(r"\[(INC-\d+/\d+)\]", message) for message in self.shown().get("messages", [])]
-        return [number for numbers in found for number in numbers]
-
-    def until_status(self, status: str, within: float = SOON) -> None:
-        until(lambda: self.shown().get("status") == status, within=within, what=f"the ticket is {status}")
-
-    def until_told(self, words: str, *, times: int = 1, within: float = SOON) -> None:
-        """Until so many of its messages have these words."""
-
-        def told() -> bool:
-            return sum(words in message for message in self.told()) >= times
-
-        until(told, within=within, what=f"the ticket says {words!r} ({times} times)")
+def ticket_of(daemon: Daemon, roundup: Roundup, incident: str = "INC-1", *, within: float = SOON) -> Ticket:
+    """The only one, once the record says that nothing waits to be delivered any more."""
+    daemon.until_delivered(within=within)
+    wanted = f"{daemon.site.prefix}-{incident}"
+    found = [issue for issue in daemon.site.filed(roundup) if issue["external_id"] == wanted]
+    assert len(found) == 1, f"{len(found)} tickets for one incident: {found}"
+    messages = found[0]["messages"]
+    return Ticket(
+        id=found[0]["id"],
+        status=found[0]["status"],
+        told=tuple(message.partition("\n")[0] for message in messages),
+        numbers=tuple(number for message in messages for number in re.findall(r"\[(INC-\d+/\d+)\]", message)),
+    )
