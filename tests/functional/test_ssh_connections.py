@@ -176,6 +176,27 @@ def test_a_busy_connection_is_not_idle(pool: SshPool, clock: Clock, sshd: Sshd, 
     assert not broken.done()
 
 
+def test_nothing_is_started_once_the_pool_is_closed(pool: SshPool, own_sshd: Sshd, tmp_path: Path) -> None:
+    server, us = psutil.Process(own_sshd.pid), psutil.Process()
+    server.suspend()
+    with ThreadPoolExecutor(1) as worker:
+        command = f"touch {tmp_path}/begun"
+        late = worker.submit(pool.run, "web1", login_to(own_sshd), command, timeout=60)
+        until(
+            lambda: any(c.raddr and c.raddr.port == own_sshd.port for c in us.net_connections("tcp")),
+            within=20,
+            what="the pool is connecting",
+        )
+        pool.close()
+        server.resume()
+        error = late.exception(30)
+
+    assert isinstance(error, HostUnreachable)
+    assert str(error) == "web1: the agent is stopping"
+    assert not (tmp_path / "begun").exists()
+    assert pool.stats().connections == 0
+
+
 class FewSessions(Sshd):
     """Allows two sessions over one connection, and keeps the account's dotfiles out of the timing."""
 

@@ -231,6 +231,22 @@ def test_the_agent_is_asked_when_the_key_file_is_not_accepted(
     assert echo(pool, login_to(sshd, key_file=str(stranger), use_agent=True)) == "hello\n"
 
 
+class FewTries(Sshd):
+    def _config(self) -> str:
+        return "MaxAuthTries 2\n" + super()._config()
+
+
+@pytest.mark.usefixtures("agent")
+def test_a_host_that_hangs_up_on_too_many_keys(pool: SshPool, tmp_path: Path) -> None:
+    for name in ("one", "two", "three"):
+        shell(f"ssh-add -q {make_key(tmp_path / name)}")
+    with FewTries(tmp_path / "sshd") as server:
+        said = refusal(pool, login_to(server, key_file=None, use_agent=True))
+
+    assert "broke off at agent key one" in said
+    assert "agent key two" in said
+
+
 class PasswordOnly(Sshd):
     def _config(self) -> str:
         return "PubkeyAuthentication no\nPasswordAuthentication yes\n" + super()._config()

@@ -103,13 +103,20 @@ def _log_in(transport: Transport, login: Login, keys: KeyRing, deadline: Deadlin
                     raise Failure(HostUnreachable, text) from error
                 if transport.is_active() and isinstance(error, paramiko.AuthenticationException):
                     continue
-                raise Failure(LoginRefused, f"the host hung up on {login.user} after {_listed(refused)}") from error
+                raise _hung_up(login, refused, error) from error
             if wanted:
                 raise Failure(
                     LoginRefused, f"a key is not enough for {login.user}, the host also wants {', '.join(wanted)}"
                 )
             return
     raise Failure(LoginRefused, f"the host does not accept for {login.user}: {_listed(refused)}")
+
+
+def _hung_up(login: Login, offered: list[str], error: Exception) -> Failure:
+    """On the first key: it may be going down. On a later one: sshd allows only so many (MaxAuthTries)."""
+    kind = HostUnreachable if len(offered) == 1 else LoginRefused
+    text = f"the login of {login.user} at {login.address} broke off at {_listed(offered)}: {_reason(error)}"
+    return Failure(kind, text)
 
 
 def _listed(sources: list[str]) -> str:

@@ -14,6 +14,8 @@ from agent.runtime.ssh.failure import Failure, NoRoom, StaleConnection
 
 log = logging.getLogger("paramedic.ssh")
 
+STOPPING = "the agent is stopping"
+
 
 class Route:
     """Thread-safe. The lock is never held while anything is sent or awaited.
@@ -73,7 +75,7 @@ class Route:
         while True:
             with self._lock:
                 if self._closed:
-                    raise Failure(HostUnreachable, "the agent is stopping")
+                    raise Failure(HostUnreachable, STOPPING)
                 connection = self._free(kind) if pooled else None
                 if connection is not None:
                     connection.take(kind)
@@ -100,9 +102,15 @@ class Route:
             raise
         with self._lock:
             self._attempt = None
-            connection.take(kind)
-            self._connections.append(connection)
-            connection.retired = self._closed
+            too_late = self._closed
+            if not too_late:
+                connection.take(kind)
+                self._connections.append(connection)
+        if too_late:
+            connection.close()
+            stopping = Failure(HostUnreachable, STOPPING)
+            attempt.set_exception(stopping)
+            raise stopping
         attempt.set_result(connection)
         return connection
 
