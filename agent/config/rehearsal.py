@@ -55,7 +55,7 @@ Recovers = Annotated[str, AfterValidator(_recovery)]
 class AuthoredIncident(Authored):
     """The incident that the runbook is tried on."""
 
-    check: Name = Field("check", description="The check that failed.")
+    check: Name | None = Field(None, description="The check that failed; default: the one the runbook verifies by.")
     hosts: tuple[Name, ...] = Field(("host1",), min_length=1, description="Hosts on which it failed.")
     service: Name | None = Field(None, description="The service it belongs to.")
     category: str = Field("general", description="The fault type.")
@@ -68,7 +68,9 @@ class AuthoredAnswer(Authored):
     stdout: str = ""
     stderr: str = ""
     takes: Duration = Field(0.0, description="How long; more than the step's timeout is timed out.")
-    ends: Literal["", "unreachable", "times out", "outcome unknown"] = ""
+    ends: Literal["unreachable", "times out", "outcome unknown"] | None = Field(
+        None, description="Instead of an exit status; may be written in place of the whole answer."
+    )
 
 
 class AuthoredExpectation(Authored):
@@ -181,7 +183,7 @@ def _read(source: OneFile, folders: Iterable[FilePath]) -> tuple[Runbook | None,
 
 def _read_test(source: OneFile, runbook: Runbook | None, path: Path, authored: object) -> AuthoredTest | None:
     test, findings = validate(AuthoredTest, _plain(authored), path, source.reach)
-    source.report_all(findings)
+    source.report_all([finding._replace(path=source.reach(finding.path)) for finding in findings])
     if test is None or runbook is None:
         return test
     steps = [step.name for step in (*runbook.treatment, *runbook.rollback)]
@@ -241,7 +243,7 @@ def _find(source: OneFile, name: str, folders: Iterable[FilePath]) -> Runbook | 
 def _scene(runbook: Runbook, test: AuthoredTest) -> Scene:
     return Scene(
         runbook=runbook,
-        check=test.incident.check,
+        check=test.incident.check or next(iter(runbook.verify.checks), "check"),
         hosts=test.incident.hosts,
         service=test.incident.service,
         category=test.incident.category,
@@ -256,7 +258,7 @@ def _scene(runbook: Runbook, test: AuthoredTest) -> Scene:
 
 
 def _answer(authored: AuthoredAnswer) -> Answer:
-    status = _ENDINGS.get(authored.ends)
+    status = _ENDINGS[authored.ends] if authored.ends else None
     return Answer(authored.exit, authored.stdout, authored.stderr, authored.takes, status)
 
 
