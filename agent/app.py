@@ -31,7 +31,7 @@ from agent.runtime.performer import Performer
 from agent.runtime.ports import Ports
 from agent.runtime.prober import Prober
 from agent.runtime.redaction import Redactor
-from agent.runtime.scheduler import Scheduler
+from agent.runtime.scheduler import Scheduler, Turn
 from agent.runtime.secrets import Secrets
 from agent.runtime.service_manager import ServiceManager
 from agent.runtime.shell import LocalShell
@@ -131,7 +131,7 @@ class App:
         cleanup.callback(_bounded("control socket", lambda: control.stop(_PART_STOPS_WITHIN)))
         self._scheduler = scheduler = Scheduler(prober.ask_due)
         cleanup.callback(scheduler.stop)
-        scheduler.use(_intervals(configuration))
+        scheduler.use(_turns(configuration))
 
         unfinished = store.unfinished_steps()  # before the loop runs: what it starts from now on is not left over
         loop.start()
@@ -192,7 +192,7 @@ class App:
             self._start_outbox(fresh)
         self._loop.call(lambda state: state.configure(settings)).result()
         self._prober.use(settings, fresh.probes)
-        self._scheduler.use(_intervals(fresh))
+        self._scheduler.use(_turns(fresh))
         self._configuration = self._desk.configuration = fresh
         self._desk.outbox = self._outbox
         text = f"configuration reloaded: {self._summary()}"
@@ -242,9 +242,9 @@ class _Signals:
         self._wake.set()
 
 
-def _intervals(configuration: Configuration) -> list[tuple[str, float]]:
+def _turns(configuration: Configuration) -> list[Turn]:
     checks = configuration.settings.checks
-    return [(probe.scope, checks[probe.check].every) for probe in configuration.probes]
+    return [Turn(p.scope, checks[p.check].every, p.check_type.company) for p in configuration.probes]
 
 
 def _latest(store: Store) -> float:

@@ -38,6 +38,7 @@ class Process(CheckType):
 
     kind: ClassVar[str] = "process"
     remote: ClassVar[bool] = False
+    company: ClassVar[str | None] = "processes"
     default_critical: ClassVar[str | None] = "count < 1"
     readings: ClassVar[Mapping[str, Reading] | None] = {
         "count": Reading(Unit.NUMBER, "how many run"),

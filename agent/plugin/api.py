@@ -91,6 +91,8 @@ class CheckType(BaseModel):
     remote: ClassVar[bool] = True
     own_subjects: ClassVar[bool] = False
     shell: ClassVar[bool] = False
+    company: ClassVar[str | None] = None
+    """Kinds of one company use a reading that is taken once for all of them, so they are asked together."""
     needs_threshold: ClassVar[bool] = False
     """Whether it concludes nothing by itself: without `warning` and `critical` it would never notice anything."""
     default_critical: ClassVar[str | None] = None

@@ -44,21 +44,32 @@ class Phase:
     scopes: tuple[str, ...]
 
 
-def phases(checks: Iterable[tuple[str, float]]) -> Iterator[Phase]:
-    """Spread (scope, interval) evenly. A scope's place depends on its name, not on the order of the configuration.
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A check that is due each `every` seconds. Those of one `company` share a reading and are due together."""
+
+    scope: str
+    every: float
+    company: str | None = None
+
+
+def phases(checks: Iterable[Turn]) -> Iterator[Phase]:
+    """Spread the checks evenly. A scope's place depends on its name, not on the order of the configuration.
 
     `first`: seconds from the start until the first asking.
     """
-    by_interval: dict[float, list[str]] = {}
-    for scope, every in checks:
-        by_interval.setdefault(every, []).append(scope)
-    for every, scopes in sorted(by_interval.items()):
-        scopes.sort(key=lambda scope: (zlib.crc32(scope.encode()), scope))
-        count = max(1, min(PHASES, int(every / _SMALLEST_PHASE), len(scopes), max(_ALONE, len(scopes) // 4)))
+    by_interval: dict[float, dict[str, list[str]]] = {}
+    for check in checks:
+        together = by_interval.setdefault(check.every, {})
+        together.setdefault(check.company or check.scope, []).append(check.scope)
+    for every, groups in sorted(by_interval.items()):
+        names = sorted(groups, key=lambda name: (zlib.crc32(name.encode()), name))
+        count = max(1, min(PHASES, int(every / _SMALLEST_PHASE), len(names), max(_ALONE, len(names) // 4)))
         soon = min(every, _FIRST)
         for number in range(count):
             share = number / count
-            yield Phase(every, share * every, share * soon, tuple(scopes[number::count]))
+            scopes = tuple(scope for name in names[number::count] for scope in sorted(groups[name]))
+            yield Phase(every, share * every, share * soon, scopes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +111,8 @@ class Scheduler:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
-    def use(self, checks: Iterable[tuple[str, float]]) -> None:
-        """These (scope, interval in seconds) from now on; each is due for the first time within 2 s."""
+    def use(self, checks: Iterable[Turn]) -> None:
+        """These from now on; each is due for the first time within 2 s."""
         self._scheduler.remove_all_jobs()
         now = datetime.now(UTC)
         for phase in phases(checks):

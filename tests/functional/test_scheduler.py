@@ -24,7 +24,7 @@ from agent.runtime.interview import Interviewer
 from agent.runtime.placing import HostNames
 from agent.runtime.prober import Prober
 from agent.runtime.redaction import Redactor
-from agent.runtime.scheduler import Phase, Scheduler, Turns, phases
+from agent.runtime.scheduler import Phase, Scheduler, Turn, Turns, phases
 from agent.runtime.secrets import Secrets
 from agent.runtime.shell import LocalShell
 from agent.runtime.shells import Shells
@@ -357,7 +357,7 @@ def test_a_reload_keeps_the_guard_and_drops_what_is_gone(watch: Watch) -> None:
     ("checks", "every", "count"), [(1, 10.0, 1), (3, 10.0, 3), (100, 10.0, 25), (10_000, 10.0, 100), (1000, 1.0, 20)]
 )
 def test_checks_are_spread_evenly_over_phases(checks: int, every: float, count: int) -> None:
-    laid = list(phases((f"c{number}@h", every) for number in range(checks)))
+    laid = list(phases(Turn(f"c{number}@h", every) for number in range(checks)))
     assert len(laid) == count
     sizes = [len(phase.scopes) for phase in laid]
     assert max(sizes) - min(sizes) <= 1
@@ -367,8 +367,16 @@ def test_checks_are_spread_evenly_over_phases(checks: int, every: float, count: 
 
 
 def test_a_place_does_not_depend_on_the_order_of_the_configuration() -> None:
-    scopes = [(f"c{number}@h", 10.0) for number in range(500)]
-    assert list(phases(scopes)) == list(phases(reversed(scopes)))
+    turns = [Turn(f"c{number}@h", 10.0) for number in range(500)]
+    assert list(phases(turns)) == list(phases(reversed(turns)))
+
+
+def test_checks_that_share_a_reading_are_due_together_and_the_rest_is_spread() -> None:
+    sharing = [Turn(f"p{number}@h", 10.0, "processes") for number in range(10)]
+    others = [Turn(f"c{number}@h", 10.0) for number in range(10)]
+    laid = [phase.scopes for phase in phases(sharing + others)]
+    assert [len(scopes) for scopes in laid if any(scope.startswith("p") for scope in scopes)] == [10]
+    assert len(laid) == 11
 
 
 @pytest.mark.parametrize(
@@ -403,7 +411,7 @@ def test_every_check_is_due_soon_and_then_at_its_interval() -> None:
     scheduler = Scheduler(ask)
     scheduler.start()
     scopes = [f"c{number}@h" for number in range(200)]
-    scheduler.use((scope, 0.5) for scope in scopes)
+    scheduler.use(Turn(scope, 0.5) for scope in scopes)
     until(lambda: min(Counter(scope for _, scope in seen)[scope] for scope in scopes) >= 5, within=60, what="5 turns")
     scheduler.stop()
     assert len({due for due, _ in seen}) >= 10, "not all in the same instant"
@@ -426,7 +434,7 @@ def test_none_is_dropped_when_the_workers_are_busy() -> None:
     watch.use(*probes)
     scheduler = Scheduler(watch.prober.ask_due)
     scheduler.start()
-    scheduler.use((each.scope, 0.25) for each in probes)
+    scheduler.use(Turn(each.scope, 0.25) for each in probes)
     until(
         lambda: min(Counter(each.check for each in list(watch.passes)).get(one.check, 0) for one in probes) >= 4,
         within=60,
@@ -443,9 +451,9 @@ def test_a_new_configuration_replaces_the_old_one() -> None:
     seen: list[str] = []
     scheduler = Scheduler(lambda scopes, _: seen.extend(scopes))
     scheduler.start()
-    scheduler.use([("old@h", 0.25)])
+    scheduler.use([Turn("old@h", 0.25)])
     until(lambda: "old@h" in seen, within=30, what="the old check")
-    scheduler.use([("new@h", 0.25)])
+    scheduler.use([Turn("new@h", 0.25)])
     seen.clear()
     until(lambda: seen.count("new@h") >= 2, within=30, what="the new check")
     assert "old@h" not in seen[1:]
@@ -455,7 +463,7 @@ def test_a_new_configuration_replaces_the_old_one() -> None:
 def test_a_wall_clock_that_is_set_back_does_not_stop_the_checks() -> None:
     scheduler = Scheduler(lambda _scopes, _lateness: None)
     scheduler.start()
-    scheduler.use([(f"c{number}@h", 30.0) for number in range(10)])
+    scheduler.use([Turn(f"c{number}@h", 30.0) for number in range(10)])
     earlier = datetime.now(UTC) - timedelta(hours=5)
     scheduler.realign(earlier)
     due = scheduler.next_due()

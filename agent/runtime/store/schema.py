@@ -1,7 +1,7 @@
 """The tables of the record.
 
 What people search by is a column; the whole aggregate is in `body`, as JSON text written by `codec`.
-Times are seconds since the epoch. Nothing here is particular to SQLite. A change of a table needs a
+Times are seconds since the epoch. Nothing here is particular to SQLite but the triggers. A change of a table needs a
 migration in `migrations/versions`; a test compares the two.
 """
 
@@ -9,6 +9,7 @@ from functools import cache
 from importlib import import_module
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Column,
     Double,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
 )
 
 METADATA = MetaData(
@@ -89,6 +91,13 @@ TIMELINE = Table(
     Column("hash", Text, nullable=False),
     Index(None, "about", "seq"),
 )
+for _act in ("UPDATE", "DELETE"):
+    # Against mistakes only: who means it can drop a trigger. Against that stands the chain of hashes.
+    _refusal = DDL(  # type: ignore[no-untyped-call]
+        f"CREATE TRIGGER timeline_refuses_{_act.lower()} BEFORE {_act} ON timeline "
+        "BEGIN SELECT RAISE(ABORT, 'the timeline is append-only'); END"
+    )
+    event.listen(TIMELINE, "after_create", _refusal.execute_if(dialect="sqlite"))
 
 STEPS = Table(
     "steps",

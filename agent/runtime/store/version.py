@@ -1,21 +1,24 @@
 """Which schema a database has, and bringing it up to ours.
 
-Alembic costs 12 MB of memory, so it is imported only when there is something to migrate; an agent
-that starts on a current database reads one row.
+A new record is made as `schema` has it; an older one goes through the migrations, which lead to the same
+(a test compares the two). Alembic costs 12 MB of memory, so it is imported only for that.
 """
 
 from pathlib import Path
 
-from sqlalchemy import Connection, column, inspect, select, table
+from sqlalchemy import Column, Connection, MetaData, String, Table, insert, inspect, select
+from sqlalchemy.schema import CreateTable
 
 from agent.errors import StoreCorrupt, StoreError, StoreNewer, StoreOlder
 from agent.runtime.store.engine import Database
+from agent.runtime.store.schema import METADATA
 
 SCHEMA_VERSION = "0001"
 """The newest revision in `migrations/versions`. Revisions are numbered, so that a newer one can be told."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-_VERSION = table("alembic_version", column("version_num"))
+_VERSION = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
+"""As Alembic makes it."""
 
 
 def version_of(connection: Connection) -> str | None:
@@ -50,7 +53,17 @@ def ensure_current(database: Database, *, read_only: bool) -> None:
     if read_only:
         raise StoreOlder(f"{database.path} has schema {found}: start the agent once to bring it to {SCHEMA_VERSION}")
     with database.migrating() as connection:
-        upgrade(connection)
+        if found is None:
+            create(connection)
+        else:
+            upgrade(connection)
+
+
+def create(connection: Connection) -> None:
+    """Make the tables in an empty database."""
+    METADATA.create_all(connection, checkfirst=False)
+    connection.execute(CreateTable(_VERSION))
+    connection.execute(insert(_VERSION).values(version_num=SCHEMA_VERSION))
 
 
 def upgrade(connection: Connection, migrations: Path = MIGRATIONS, to: str = "head") -> None:
