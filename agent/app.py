@@ -99,7 +99,7 @@ class App:
         self._secrets = secrets = Secrets(configuration.secrets)
         redactor = Redactor(secrets.seen)
         redact_journal(redactor.redact)
-        self._ssh = ssh = SshPool()
+        self._ssh = ssh = SshPool(passphrases=secrets.secret)
         cleanup.callback(ssh.close)
         self._shells = shells = Shells(configuration.logins, ssh, LocalShell(), output_limit=agent.output_limit)
         beat = self._manager.watchdog / 3 if self._manager.watchdog else 5.0

@@ -31,7 +31,7 @@ def ask_locally(name: str, host: str | None, config: Path | None, nobody: NoAgen
     if rules is None or not probes:
         raise refused(f"there is no check {name}" + (f" on {host}" if host else ""))
     secrets = Secrets(configuration.secrets)
-    ssh = SshPool()
+    ssh = SshPool(passphrases=secrets.secret)
     interviewer = Interviewer(Shells(configuration.logins, ssh, LocalShell()), secrets, Redactor(secrets.seen))
     names = HostNames(settings.hosts.values())
     found: list[Observation] = []

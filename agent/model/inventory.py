@@ -48,7 +48,9 @@ class Group(Authored):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """All that is needed to open an SSH connection: nothing inherited, nothing unresolved. Times in seconds."""
+    """All that is needed to open an SSH connection: nothing inherited. Times in seconds.
+
+    `passphrase`: name of the secret; its value is asked for when the key is read."""
 
     address: str
     known_hosts: str

@@ -4,11 +4,12 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from agent.errors import Effect, HostKeyChanged, HostKeyUnknown, LoginRefused
+from agent.errors import Effect, HostKeyChanged, HostKeyUnknown, LoginRefused, UnknownSecret
 from agent.model.inventory import Login
 from agent.runtime.ssh import SshPool
 from tests.functional.ssh_login import let_in, login_to, make_key
@@ -169,6 +170,20 @@ def test_a_key_with_a_passphrase(pool: SshPool, own_sshd: Sshd, tmp_path: Path, 
     assert "the passphrase does not fit" in wrong
     assert "barley" not in wrong
     assert echo(pool, login_to(own_sshd, key_file=str(key), passphrase="open sésame")) == "hello\n"
+
+
+def test_a_passphrase_is_asked_for_by_the_name_of_its_secret(own_sshd: Sshd, tmp_path: Path) -> None:
+    key = make_key(tmp_path / "locked", passphrase="open sésame", kind="ed25519")
+    let_in(own_sshd, key)
+
+    def secret(name: str) -> str:
+        if name != "of-the-cave":
+            raise UnknownSecret(f"no secret is called {name!r}")
+        return "open sésame"
+
+    with closing(SshPool(passphrases=secret)) as pool:
+        assert echo(pool, login_to(own_sshd, key_file=str(key), passphrase="of-the-cave")) == "hello\n"
+        assert "no secret is called 'other'" in refusal(pool, login_to(own_sshd, key_file=str(key), passphrase="other"))
 
 
 def test_a_passphrase_the_key_does_not_need_does_no_harm(pool: SshPool, sshd: Sshd) -> None:

@@ -4,23 +4,24 @@ Parsing an RSA key or one with a passphrase takes a tenth of a second, so each i
 """
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import cast
 
 import paramiko
 from paramiko.pkey import UnknownKeyType
 
-from agent.errors import LoginRefused
+from agent.errors import LoginRefused, UnknownSecret
 from agent.model.inventory import Login
 from agent.runtime.ssh.failure import Failure
 from agent.runtime.ssh.parsed_files import ParsedFiles
 
 
 class KeyRing:
-    """Thread-safe."""
+    """Thread-safe. `passphrases` answers with the passphrase of the name a login gives; it raises UnknownSecret."""
 
-    def __init__(self) -> None:
+    def __init__(self, passphrases: Callable[[str], str] = str) -> None:
+        self._passphrases = passphrases
         self._files: ParsedFiles[paramiko.PKey] = ParsedFiles()
 
     def offers(self, login: Login) -> Generator[tuple[str, paramiko.PKey], None, None]:
@@ -32,11 +33,17 @@ class KeyRing:
         if not (login.key_file or login.credential or login.use_agent):
             raise Failure(LoginRefused, "no key to log in with: give key_file, credential or use_agent")
         if login.key_file:
-            yield login.key_file, self._read(Path(login.key_file).expanduser(), login.passphrase)
+            yield login.key_file, self._read(Path(login.key_file).expanduser(), self._passphrase(login))
         if login.credential:
-            yield f"credential {login.credential}", self._read(_credential(login.credential), login.passphrase)
+            yield f"credential {login.credential}", self._read(_credential(login.credential), self._passphrase(login))
         if login.use_agent:
             yield from _agent_keys()
+
+    def _passphrase(self, login: Login) -> str | None:
+        try:
+            return None if login.passphrase is None else self._passphrases(login.passphrase)
+        except UnknownSecret as error:
+            raise Failure(LoginRefused, str(error)) from error
 
     def _read(self, path: Path, passphrase: str | None) -> paramiko.PKey:
         try:

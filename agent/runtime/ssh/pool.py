@@ -38,9 +38,10 @@ class SshPool:
     for the login's idle timeout. `clock` gives seconds and decides only about that.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic, passphrases: Callable[[str], str] = str) -> None:
+        """`passphrases`: from the name that a login gives to the passphrase itself; may raise UnknownSecret."""
         self._clock = clock
-        self._trust = Trust(KeyRing(), KnownHostsFiles())
+        self._trust = Trust(KeyRing(passphrases), KnownHostsFiles())
         self._lock = threading.Lock()
         self._routes: dict[Login, Route] = {}
         self._opened = 0
