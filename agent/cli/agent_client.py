@@ -36,7 +36,7 @@ class AgentClient:
         return self._answer("GET", path, urlencode(asked), None, self._within)
 
     def post(self, *path: str, body: Mapping[str, object] | None = None, within: float | None = None) -> Any:
-        return self._answer("POST", path, "", body or {}, within or self._within)
+        return self._answer("POST", path, "", body, within or self._within)
 
     def _answer(
         self, method: str, path: Sequence[str], query: str, body: Mapping[str, object] | None, within: float
@@ -44,14 +44,16 @@ class AgentClient:
         target = "/v1/" + "/".join(quote(part, safe="") for part in path) + (f"?{query}" if query else "")
         connection = _Connection(self._connected(within), within)
         try:
-            connection.request(method, target, json.dumps(body) if body is not None else None, _headers())
+            connection.request(method, target, json.dumps(body) if body else None, _headers())
             response = connection.getresponse()
             return _understood(response.status, response.read())
         except TimeoutError:
             text = f"the agent has not answered within {within:g} s; what was asked may still be done"
             raise Failure(Code.NO, text) from None
         except (OSError, http.client.HTTPException) as error:
-            raise NoAgent(f"the agent went away before it answered: {error!r}") from None
+            raise NoAgent(
+                f"the agent went away before it answered ({error}); what was asked may still be done"
+            ) from None
         finally:
             connection.close()
 
@@ -86,6 +88,12 @@ class _Connection(http.client.HTTPConnection):
     def __init__(self, connected: socket.socket, within: float) -> None:
         super().__init__("paramedic", timeout=within)
         self.sock = connected
+
+    def send(self, data: Any) -> None:
+        try:
+            super().send(data)
+        except BrokenPipeError:
+            return  # the agent has answered before it heard all; its answer is there to be read
 
 
 def _headers() -> dict[str, str]:

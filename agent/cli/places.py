@@ -35,3 +35,8 @@ def is_trusted(socket: Path) -> bool:
         return socket.lstat().st_uid in (0, os.geteuid())
     except OSError:
         return True  # there is none, or connecting will say what is wrong
+
+
+def runbook_folder(config: Path) -> Path | None:
+    """Where runbooks are unless the configuration says otherwise: in its folder, else beside it."""
+    return next((folder for folder in (config / "runbooks", config.parent / "runbooks") if folder.is_dir()), None)

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import style
+from agent.cli import places, style
 from agent.cli.agent_client import NoAgent
 from agent.cli.answers import RunbookAnswer
 from agent.cli.completion import runbook_names
 from agent.cli.daemon import ConfigOption
-from agent.cli.exits import refused
+from agent.cli.exits import Code, refused
 from agent.cli.ids import SomeIncident
 from agent.cli.session import Json, Session, session
 from agent.cli.terminal import complain, console, put, safe, say, say_json
@@ -85,6 +85,62 @@ def run(
         complain(f"(how it goes: paramedic show {reply['about']})")
 
 
+@runbook.command("dry-run")
+def dry_run(
+    name: Name, hosts: Hosts = None, values: Values = None, config: ConfigOption = None, as_json: Json = False
+) -> None:
+    """What a runbook would do, step by step and host by host, without doing any of it."""
+    from agent.cli.dry_run import dry_run as preview_of
+    from agent.cli.dry_run import print_dry_run
+
+    steps = preview_of(name, hosts or [], given(values), config or places.config_folder())
+    if as_json:
+        from agent.runtime.control.plain import plain
+
+        say_json({"steps": plain(steps)})
+    else:
+        print_dry_run(console(), steps)
+
+
+@runbook.command("test")
+def rehearse(
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE|DIR…]", help="Default: the tests of the runbook folder.")
+    ] = None,
+    config: ConfigOption = None,
+    stories: Annotated[bool, typer.Option("--story", help="Also tell what happened in each test.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run tests of runbooks without any host. Exit code 1 unless there are some and all pass."""
+    from agent.cli.rehearsals import outcome_as_json, print_outcome, rehearse_all
+
+    known = places.runbook_folder(config or places.config_folder())
+    outcome = rehearse_all(files or [known or Path()], [known] if known else [])
+    if as_json:
+        say_json(outcome_as_json(outcome))
+    else:
+        print_outcome(console(), outcome, stories=stories)
+    if not outcome.is_good:
+        raise typer.Exit(Code.NO)
+
+
+@runbook.command("new")
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the runbook, such as restart-web.")],
+    folder: Annotated[
+        Path | None, typer.Option("--folder", metavar="DIR", help="Default: the runbook folder of the configuration.")
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Write a commented runbook and its tests, to be changed."""
+    from agent.cli.starter import write_starter
+
+    target = folder or places.runbook_folder(config or places.config_folder()) or Path("runbooks")
+    written, tests = write_starter(name, target)
+    say(f"{written}\n{tests}")
+    say(f"then: paramedic runbook test {tests}")
+
+
 def given(values: list[str] | None) -> dict[str, str]:
     """`NAME=VALUE` by name; the runbook says which type a value has."""
     found = {}
@@ -103,7 +159,6 @@ def _runbooks(known: Session, config: Path | None) -> list[RunbookAnswer]:
             raise NoAgent("a configuration was named")
         found: list[RunbookAnswer] = known.agent.get("runbooks")["runbooks"]
     except NoAgent as nobody:
-        from agent.cli import places
         from agent.cli.library import runbooks_in
 
         folder = config or places.config_folder()

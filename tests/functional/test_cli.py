@@ -1,0 +1,455 @@
+"""The `paramedic` command as a process, in front of a served agent: what it says, and what it ends with."""
+
+import json
+import os
+import pty
+import re
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.model.events import (
+    Acknowledge,
+    AddNote,
+    Approve,
+    Assign,
+    Close,
+    Escalate,
+    Freeze,
+    Reopen,
+    Report,
+    Resolve,
+    RunByHand,
+    Unfreeze,
+)
+from agent.model.priority import Urgency
+from agent.model.views import ChainView
+from tests.functional.control_site import PARAMEDIC, ControlSite, control_site, paramedic, short_folder
+from tests.functional.fake_control import STATUS
+
+_WITHIN = 60
+_NOT_FOR_TERMINALS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+_REPORT = ["report", "shop", "is slow", "-d", "since noon", "--service", "shop", "--category", "web"]
+_RUN = ["runbook", "run", "restart-web", "--host", "web1", "--var", "unit=a=b"]
+
+
+@pytest.fixture(scope="module")
+def _served() -> Iterator[ControlSite]:
+    with control_site() as site:
+        yield site
+
+
+@pytest.fixture
+def site(_served: ControlSite) -> ControlSite:
+    _served.control.__init__()  # type: ignore[misc]
+    return _served
+
+
+@pytest.mark.parametrize(
+    ("words", "act"),
+    [
+        (["ack", "INC-12"], Acknowledge("INC-12")),
+        (["ack", "12"], Acknowledge("INC-12")),
+        (["note", "inc-12", "the", "pool", "was full"], AddNote("INC-12", "the pool was full")),
+        (["assign", "INC-12", "db-team"], Assign("INC-12", "db-team")),
+        (["escalate", "INC-12", "needs the vendor"], Escalate("INC-12", "needs the vendor")),
+        (["escalate", "INC-12"], Escalate("INC-12", "")),
+        (["resolve", "INC-12", "cable"], Resolve("INC-12", "cable")),
+        (["close", "INC-12"], Close("INC-12", "")),
+        (["reopen", "INC-12", "again"], Reopen("INC-12", "again")),
+        (["approve", "RUN-7"], Approve("RUN-7", True, "")),
+        (["deny", "INC-12", "not now"], Approve("INC-12", False, "not now")),
+        (["freeze", "fire in the", "server room"], Freeze("fire in the server room")),
+        (["unfreeze"], Unfreeze("")),
+        (
+            [
+                "report",
+                "shop",
+                "is slow",
+                "-d",
+                "since noon",
+                "--service",
+                "shop",
+                "--host",
+                "web1",
+                "--host",
+                "web2",
+                "--category",
+                "web",
+                "--urgency",
+                "high",
+                "--reporter",
+                "Frau Müller",
+            ],
+            Report("shop is slow", "since noon", "shop", ("web1", "web2"), "web", Urgency.HIGH, "Frau Müller"),
+        ),
+        (
+            [
+                "runbook",
+                "run",
+                "restart-web",
+                "--host",
+                "web1",
+                "--var",
+                "unit=a=b",
+                "--incident",
+                "12",
+                "--override",
+                "the vendor asked",
+            ],
+            RunByHand("restart-web", ("web1",), {"unit": "a=b"}, "INC-12", "the vendor asked"),
+        ),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
+)
+def test_an_act_is_done_and_answered(site: ControlSite, words: list[str], act: object) -> None:
+    said = site.paramedic(*words)
+    assert said.code == 0, said.err
+    assert [done for _, done in site.control.acts] == [act]
+    assert len(said.out.splitlines()) == 1
+
+
+def test_json_of_an_act_is_the_reply(site: ControlSite) -> None:
+    said = site.paramedic("ack", "INC-12", "--json")
+    reply = json.loads(said.out)
+    assert (reply["ok"], reply["about"]) == (True, "INC-12")
+
+
+def test_what_is_refused_ends_with_1_and_the_reason(site: ControlSite) -> None:
+    site.control.refuse = "cannot close an incident that is new: resolve it first\x1b[2J"
+    said = site.paramedic("close", "INC-12")
+    assert (said.code, said.out) == (1, "")
+    assert said.err == "cannot close an incident that is new: resolve it first\\x1b[2J\n"
+    said = site.paramedic("close", "INC-12", "--json")
+    assert said.code == 1
+    assert json.loads(said.out) == {"error": site.control.refuse, "about": "INC-12"}
+
+
+def test_a_reload_with_problems_lists_them_line_by_line(site: ControlSite) -> None:
+    site.control.refuse = "nothing was changed, the configuration has problems:\nchecks.yaml:3: a\nchecks.yaml:9: b"
+    said = site.paramedic("reload")
+    assert said.code == 1
+    assert said.err.splitlines()[1:] == ["checks.yaml:3: a", "checks.yaml:9: b"]
+
+
+def test_a_busy_agent_is_no_traceback(site: ControlSite) -> None:
+    site.control.busy = True
+    said = site.paramedic("ack", "INC-12")
+    assert (said.code, said.err) == (1, "the agent has not answered in time\n")
+
+
+def test_a_defect_of_the_agent_ends_with_4(site: ControlSite) -> None:
+    site.control.broken = True
+    said = site.paramedic("status")
+    assert said.code == 4
+    assert "defect" in said.err
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["ack"],
+        ["ack", "banana"],
+        ["ack", "INC-12; rm -rf /"],
+        ["nonsense"],
+        ["report", "x", "--urgency", "now"],
+        ["incidents", "--priority", "P9"],
+        ["incidents", "--since", "yesterday-ish"],
+        ["incidents", "--limit", "0"],
+        ["runbook", "run", "restart-web", "--var", "novalue"],
+        ["run", "--log-level", "loud"],
+        ["note", "INC-12"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_line_that_makes_no_sense_ends_with_2(site: ControlSite, words: list[str]) -> None:
+    said = site.paramedic(*words)
+    assert said.code == 2
+    assert "Traceback" not in said.err
+    assert site.control.acts == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["status"], ["ack", "INC-1"], ["show", "INC-1"], ["incidents"], ["records", "verify"], ["checks", "list"]],
+    ids=" ".join,
+)
+def test_without_an_agent_it_ends_with_3_and_says_what_was_tried_and_what_to_type(words: list[str]) -> None:
+    with short_folder() as folder:
+        said = paramedic(*words, socket=folder / "c.sock")
+        assert said.code == 3
+        assert str(folder / "c.sock") in said.err
+        assert "paramedic run --config" in said.err
+        said = paramedic(*words, "--json", socket=folder / "c.sock")
+        assert said.code == 3
+        assert "c.sock" in json.loads(said.out)["error"]
+
+
+def test_the_socket_is_found_by_variable_and_in_a_checkout(site: ControlSite) -> None:
+    assert paramedic("status", PARAMEDIC_SOCKET=str(site.socket)).code == 0
+    with short_folder() as folder:
+        (folder / "var").symlink_to(site.socket.parent)
+        assert paramedic("status", folder=folder).code == 0
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT RUN HERE: a socket of another user, because that needs root")
+def test_a_socket_that_somebody_laid_into_a_shared_folder_is_not_used(site: ControlSite) -> None:
+    with short_folder() as folder:
+        (folder / "var").symlink_to(site.socket.parent)
+        os.chown(site.socket, 65534, 65534)
+        try:
+            said = paramedic("status", folder=folder)
+        finally:
+            os.chown(site.socket, 0, 0)
+    assert said.code == 3
+    assert "belongs neither to you nor to root" in said.err
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT RUN HERE: acting behind sudo, because that needs root")
+def test_behind_sudo_the_person_is_named(site: ControlSite) -> None:
+    assert site.paramedic("ack", "INC-12", SUDO_USER="alice").code == 0
+    assert [who for who, _ in site.control.acts] == ["root (for alice)"]
+
+
+def test_an_answer_that_comes_before_all_was_heard_counts() -> None:
+    """An agent that refuses early closes the connection while the command still sends."""
+    answer = b'{"error": "too long"}'
+    with short_folder() as folder, socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(folder / "c.sock"))
+        listening.listen()
+        listening.settimeout(_WITHIN)
+
+        def refuse() -> None:
+            connection, _ = listening.accept()
+            connection.sendall(
+                b"HTTP/1.1 413 Content Too Large\r\nContent-Length: %d\r\n\r\n%s" % (len(answer), answer)
+            )
+            connection.close()
+
+        agent = threading.Thread(target=refuse, daemon=True)
+        agent.start()
+        said = paramedic("note", "INC-12", *["x" * 100_000] * 10, socket=folder / "c.sock")
+        agent.join(_WITHIN)
+    assert (said.code, said.err) == (1, "too long\n")
+
+
+# what is shown
+
+
+def test_show_tells_the_story(site: ControlSite) -> None:
+    said = site.paramedic("show", "INC-12")
+    assert said.code == 0
+    shown = re.sub(r"\d+ d( \d+ h)?( after it was opened)", "N d\\2", said.out)
+    assert shown == (Path(__file__).parent / "data" / "show-inc-12.txt").read_text()
+
+
+def test_show_fits_a_narrow_terminal(site: ControlSite) -> None:
+    said = site.paramedic("show", "INC-12", COLUMNS="46")
+    assert max(len(line) for line in said.out.splitlines()) <= 46
+
+
+def test_show_full_folds_nothing(site: ControlSite) -> None:
+    brief, full = site.paramedic("show", "INC-12").out, site.paramedic("show", "INC-12", "--full").out
+    assert "worker 100 exited" in full
+    assert "worker 100 exited" not in brief
+    assert "syntax is ok" in full
+    assert "(--full)" not in full
+
+
+def test_show_of_a_run_by_hand_says_what_it_waits_for(site: ControlSite) -> None:
+    said = site.paramedic("show", "run-3")
+    assert said.code == 0
+    assert "overruled: the vendor asked for it" in said.out
+    assert "unit = nginx.service" in said.out
+    assert "paramedic approve RUN-3" in said.out
+
+
+def test_show_for_programs_is_the_whole_story(site: ControlSite) -> None:
+    story = json.loads(site.paramedic("show", "INC-12", "--json").out)
+    assert story["incident"]["classification"]["priority"] == "P1"
+    assert story["entries"][5]["entry"]["data"]["stdout"].count("\n") == 199
+    assert [run["id"] for run in story["executions"]] == ["RUN-6", "RUN-7"]
+
+
+def test_show_of_what_is_not_there_is_no(site: ControlSite) -> None:
+    said = site.paramedic("show", "INC-99")
+    assert (said.code, said.err) == (1, "there is neither an incident nor a run called INC-99\n")
+
+
+def test_incidents_are_listed_or_said_to_be_none(site: ControlSite) -> None:
+    said = site.paramedic("incidents", "--all", "--service", "shop", "--priority", "p2", "--since", "2025-11-20")
+    assert "INC-12  P1  escalated" in said.out
+    query = site.control.queries[-1]
+    assert (query.all, query.service, query.priority, query.since) == (True, "shop", "P2", 1763596800.0)
+    site.control.known = ()
+    assert site.paramedic("incidents").out == "no open incidents\n"
+    assert json.loads(site.paramedic("incidents", "--json").out) == {"incidents": []}
+
+
+def test_status_says_what_troubles_the_agent(site: ControlSite) -> None:
+    assert site.paramedic("freeze", "fire").code == 0
+    site.control.status_now = replace(site.control.status_now, commit_error="no space left")
+    said = site.paramedic("status").out
+    for sentence in (
+        "FROZEN",
+        "fire",
+        "RUN-7 restart-web for INC-12",
+        "1 open: 1 escalated",
+        "30 OK, 1 CRITICAL, 2 unconfirmed; 1 cannot be asked",
+        "3 updates wait",
+        "NOTHING CAN BE COMMITTED, so nothing is done: no space left",
+    ):
+        assert sentence in said
+    assert json.loads(site.paramedic("status", "--json").out)["schedule"]["probes"] == STATUS.schedule.probes
+
+
+def test_checks_are_listed(site: ControlSite) -> None:
+    said = site.paramedic("checks", "list").out
+    assert re.search(r"web +web1 +CRITICAL", said)
+    assert re.search(r"root-disk +not asked yet", said)
+    assert "root-disk" not in site.paramedic("checks", "list", "--bad").out
+    assert site.paramedic("checks", "list", "nope").code == 1
+    only = json.loads(site.paramedic("checks", "list", "web", "--json").out)
+    assert [check["name"] for check in only["checks"]] == ["web"]
+
+
+def test_a_check_is_asked_now_and_the_exit_code_says_whether_all_is_well(site: ControlSite) -> None:
+    said = site.paramedic("checks", "run", "web")
+    assert said.code == 1
+    assert said.out.splitlines()[1] == "OK       web2  status 200"
+    assert site.paramedic("checks", "run", "web", "--host", "web2").code == 0
+    assert site.paramedic("checks", "run", "nope").err == "there is no check nope\n"
+
+
+def test_runbooks_are_listed_and_shown(site: ControlSite) -> None:
+    assert re.search(r"restart-web +Restart nginx\. +web", site.paramedic("runbook", "list").out)
+    assert site.paramedic("runbook", "show", "restart-web").out == "runbook: restart-web\nsteps: []\n"
+    assert site.paramedic("runbook", "show", "nope").code == 1
+
+
+def test_records_verify_says_whether_the_chain_holds(site: ControlSite) -> None:
+    said = site.paramedic("records", "verify")
+    assert said.code == 0
+    assert "1234 records, each as it was written" in said.out
+    site.control.chain = ChainView(False, 41, "ab" * 32, 42, "record 42 is not as it was written")
+    said = site.paramedic("records", "verify")
+    assert said.code == 1
+    assert "record 42 is not as it was written" in said.out
+    said = site.paramedic("records", "verify", "--json")
+    assert (said.code, json.loads(said.out)["broken_at"]) == (1, 42)
+
+
+# the terminal
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["show", "INC-12"],
+        ["show", "INC-12", "--full"],
+        ["show", "INC-12", "--json"],
+        ["checks", "list"],
+        ["checks", "list", "--json"],
+        ["checks", "run", "web"],
+        ["runbook", "list"],
+        ["runbook", "show", "restart-unit"],
+    ],
+    ids=" ".join,
+)
+def test_nothing_hostile_reaches_the_terminal_as_it_came(site: ControlSite, words: list[str]) -> None:
+    said = site.paramedic(*words)
+    assert said.code in (0, 1)
+    assert not _NOT_FOR_TERMINALS.findall(said.out + said.err)
+    assert "[red]all is well[/red]" in said.out or words[0] == "show"
+
+
+def test_on_a_terminal_only_our_own_colours_are_sent(site: ControlSite) -> None:
+    sent = _on_a_terminal(site, "checks", "list")
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", sent)
+    assert sent != plain, "no colours on a terminal"
+    assert not _NOT_FOR_TERMINALS.findall(plain.replace("\r\n", "\n"))
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", _on_a_terminal(site, "checks", "list", NO_COLOR="1"))
+
+
+def _on_a_terminal(site: ControlSite, *words: str, **environment: str) -> str:
+    """What a terminal of 100 columns is sent."""
+    ours, theirs = pty.openpty()
+    env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LANG": "C.UTF-8", **environment}
+    process = subprocess.Popen(
+        [PARAMEDIC, "--socket", site.socket, *words], env=env, stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    sent: list[bytes] = []
+
+    def collect() -> None:
+        try:
+            while data := os.read(ours, 65536):
+                sent.append(data)
+        except OSError:
+            return  # EIO: nobody holds the other end any more
+
+    reader = threading.Thread(target=collect, daemon=True)
+    reader.start()
+    process.wait(_WITHIN)
+    reader.join(_WITHIN)
+    os.close(ours)
+    return b"".join(sent).decode()
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(site: ControlSite) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{PARAMEDIC} --socket {site.socket} show INC-12 --full | head -n 1"],
+        capture_output=True,
+        text=True,
+        timeout=_WITHIN,
+        check=True,
+    )
+    assert done.stdout.startswith("INC-12")
+    assert done.stderr == ""
+
+
+def test_a_terminal_that_cannot_show_a_sign_shows_another(site: ControlSite) -> None:
+    said = site.paramedic("show", "INC-12", PYTHONIOENCODING="ascii")
+    assert said.code == 0
+    assert "? last messages of nginx" in said.out
+
+
+# completion and help
+
+
+def _completed(site: ControlSite, words: str) -> str:
+    return site.paramedic(
+        _PARAMEDIC_COMPLETE="complete_bash",
+        COMP_WORDS=f"paramedic --socket {site.socket} {words}",
+        COMP_CWORD=str(len(words.split()) + 3),
+    ).out
+
+
+def test_a_shell_is_offered_incidents_runbooks_and_checks(site: ControlSite) -> None:
+    assert _completed(site, "show ").split() == ["INC-12"]
+    assert "restart-web" in _completed(site, "runbook show ")
+    assert _completed(site, "checks run ").split() == ["web", "root-disk"]
+
+
+def test_completion_without_an_agent_offers_nothing_and_says_nothing() -> None:
+    with short_folder() as folder:
+        said = paramedic(
+            _PARAMEDIC_COMPLETE="complete_bash",
+            COMP_WORDS=f"paramedic --socket {folder}/c.sock show ",
+            COMP_CWORD="4",
+        )
+    assert (said.out.strip(), said.err) == ("", "")
+
+
+def test_help_names_the_exit_codes_and_version_the_version() -> None:
+    assert "3 no running agent reachable" in " ".join(paramedic("--help").out.split())
+    assert re.fullmatch(r"paramedic \d+\.\d+\.\d+\n", paramedic("--version").out)
