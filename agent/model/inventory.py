@@ -1,6 +1,6 @@
 """Hosts, groups and how to log in to them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import Field
@@ -59,7 +59,7 @@ class Login:
     key_file: str | None = None
     credential: str | None = None
     use_agent: bool = False
-    passphrase: str | None = None
+    passphrase: str | None = field(default=None, repr=False)
     jump: "Login | None" = None
     connect_timeout: float = 10.0
     idle_timeout: float = 300.0

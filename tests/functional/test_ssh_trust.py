@@ -186,6 +186,10 @@ def test_a_passphrase_is_asked_for_by_the_name_of_its_secret(own_sshd: Sshd, tmp
         assert "no secret is called 'other'" in refusal(pool, login_to(own_sshd, key_file=str(key), passphrase="other"))
 
 
+def test_a_passphrase_does_not_show_in_a_login(sshd: Sshd) -> None:
+    assert "sésame" not in repr(login_to(sshd, passphrase="open sésame"))
+
+
 def test_a_passphrase_the_key_does_not_need_does_no_harm(pool: SshPool, sshd: Sshd) -> None:
     assert echo(pool, login_to(sshd, passphrase="superfluous")) == "hello\n"
 
