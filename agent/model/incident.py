@@ -113,7 +113,6 @@ class Incident:
     held_because: str | None = None
     due: float | None = None
     ticket: TicketRef | None = None
-    previous: str | None = None
 
     @property
     def ill(self) -> tuple[Symptom, ...]:

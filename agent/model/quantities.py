@@ -10,6 +10,8 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 60
 _BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 _BYTES |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 _PERIODS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0, "week": 604800.0}
+LONGEST_PERIOD = _PERIODS["week"]
+"""Seconds a rate may look back; what is remembered of treatments (`agent.core.state`) reaches a little further."""
 _NUMBER = r"\d{1,15}(?:\.\d{1,9})?"
 
 
@@ -123,7 +125,10 @@ def parse_rate(value: object) -> Rate:
         raise ValueError(f"{value!r} is not a rate: write one such as 3 per hour or 10 per 24h")
     period = match[2]
     seconds = _PERIODS.get(period)
-    return Rate(int(match[1]), seconds if seconds is not None else parse_duration(period))
+    rate = Rate(int(match[1]), seconds if seconds is not None else parse_duration(period))
+    if rate.seconds > LONGEST_PERIOD:
+        raise ValueError(f"{value!r} looks back further than the agent remembers: write a period of a week at most")
+    return rate
 
 
 Duration = Annotated[
