@@ -68,7 +68,6 @@ class IncidentAnswer(TypedDict):
     reopened: int
     held_because: str | None
     ticket: TicketAnswer | None
-    previous: str | None
 
 
 class RunAnswer(TypedDict):

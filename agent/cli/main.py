@@ -107,10 +107,6 @@ def _run(known: Session) -> int:
     except ParamedicError as error:
         _end(known, str(error), {"error": str(error)})
         return Code.NO
-    except BrokenPipeError:
-        # `paramedic show INC-1 | head`: who reads has seen enough. Python must not complain at exit.
-        sys.stdout = None
-        return Code.OK
     except Exception as error:  # noqa: BLE001 - the last place: a person gets a sentence, not a traceback
         _unexpected(known, error)
         return Code.INTERNAL

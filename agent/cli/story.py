@@ -52,8 +52,6 @@ def _print_head(console: Console, incident: IncidentAnswer, *, full: bool) -> No
         facts.add_row("reporter", Text(safe(incident["reporter"])))
     if incident["ticket"]:
         facts.add_row("ticket", Text(safe("  ".join(filter(None, incident["ticket"].values())))))  # type: ignore[arg-type]
-    if incident["previous"]:
-        facts.add_row("before", Text(f"{safe(incident['previous'])} was the same fault"))
     symptoms = incident["symptoms"] if full else incident["symptoms"][:_SYMPTOMS]
     for number, symptom in enumerate(symptoms):
         facts.add_row("" if number else "symptoms", _symptom(symptom))

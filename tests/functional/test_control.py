@@ -1,5 +1,6 @@
 """The control API on a real socket: answers, refusals, who spoke, what is too much."""
 
+import errno
 import http.client
 import json
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -306,6 +308,23 @@ def test_the_socket_of_a_living_agent_is_refused_and_lives_on(site: ControlSite)
     with pytest.raises(SocketError, match=rf"another agent \(process {os.getpid()}\)"):
         ControlServer(FakeControl(), site.socket).start()
     assert request(site.socket, "GET", "/v1/status")[0] == 200
+
+
+def test_a_socket_whose_owner_is_too_busy_to_answer_is_not_taken(site: ControlSite) -> None:
+    with short_folder() as folder, ExitStack() as waiting:
+        path = folder / "c.sock"
+        busy = waiting.enter_context(socket.socket(socket.AF_UNIX))
+        busy.bind(os.fspath(path))
+        busy.listen(0)
+        full = 0
+        while full == 0:
+            caller = waiting.enter_context(socket.socket(socket.AF_UNIX))
+            caller.setblocking(False)
+            full = caller.connect_ex(os.fspath(path))
+        assert full == errno.EAGAIN
+        with pytest.raises(SocketError, match="in the way"):
+            ControlServer(FakeControl(), path).start()
+        assert path.exists()
 
 
 def test_a_file_in_the_way_is_left_alone(site: ControlSite) -> None:
