@@ -249,7 +249,7 @@ def test_a_new_runbook_is_sound_and_passes_its_own_tests(site: Path) -> None:
 @pytest.mark.parametrize("name", ["../evil", "Restart Web", "", "a" * 64], ids=["path", "blank", "empty", "long"])
 def test_a_name_that_is_none_writes_nothing(site: Path, name: str) -> None:
     assert paramedic("runbook", "new", name, folder=site).code == 1
-    assert {file.name for file in site.parent.rglob("*.yaml")} == {"checks.yaml", "hosts.yaml", "look.yaml"}
+    assert {file.name for file in site.rglob("*.yaml")} == {"checks.yaml", "hosts.yaml", "look.yaml"}
 
 
 def test_a_runbook_that_does_otherwise_than_expected_fails_its_test(site: Path) -> None:
