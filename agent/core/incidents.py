@@ -133,7 +133,7 @@ def _join(draft: Draft, id: str, joining: Sequence[Symptom], because: str = "") 
     news: list[Symptom] = []
     for symptom in joining:
         there = symptoms.pop(symptom.key, None)
-        if there and there.is_ill and symptom.blind and not there.blind:
+        if there and symptom.blind and not there.blind:
             symptoms[symptom.key] = there  # still ill for all we know
             draft.record(id, EntryKind.NOTICED, _saying(symptom), check=symptom.key.check, subject=symptom.key.subject)
             continue

@@ -209,6 +209,20 @@ def test_the_limit_of_one_host_does_not_keep_the_others_from_treatment() -> None
     assert ward.incident("INC-2").phase is Phase.ESCALATED, "web1 is still ill and may not be treated"
 
 
+def test_a_rung_that_was_refused_on_one_host_is_still_there_for_another() -> None:
+    ward = Ward(shop(runbook("light", limits=Limits(per_host=Rate(1, 3600))), close_after=1.0))
+    ward.falls_ill("web", "web1")
+    ward.ends()
+    ward.gets_well("web", "web1")
+    ward.later(2)
+    ward.falls_ill("web", "web1", "web2")
+    ward.falls_ill("web", "web3")
+    ward.ends()
+    ward.gets_well("web", "web2")
+    assert ward.incident("INC-2").attempts[-1].outcome == "refused"
+    assert ward.under_way() == [("web3", "restart")]
+
+
 def test_cooling_down_is_waited_for() -> None:
     ward = Ward(shop(cooldown=100.0))
     ward.falls_ill()
@@ -221,14 +235,21 @@ def test_cooling_down_is_waited_for() -> None:
     assert ward.reasons() == ["cooling down"]
 
 
-def test_what_recovers_while_it_is_held_is_not_treated() -> None:
+def test_what_recovers_while_it_is_held_is_not_treated_and_no_earlier_treatment_takes_the_credit() -> None:
     ward = Ward(shop())
+    ward.falls_ill()
+    ward.ends()
+    ward.gets_well()
     ward.person(events.Freeze("audit"))
     ward.falls_ill()
     ward.gets_well()
     assert ward.incident().phase is Phase.RESOLVED
+    assert ward.story(EntryKind.RESOLVED) == [
+        "recovered by restart-web, verified",
+        "recovered, confirmed by its checks",
+    ]
     ward.person(events.Unfreeze())
-    assert not ward.steps
+    assert len(ward.steps) == 1
 
 
 # freeze

@@ -1,5 +1,7 @@
 """From health changes to incidents: opened, joined, classified, assigned, told to the ticket system."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent.model import events
@@ -84,6 +86,7 @@ def test_recovery_by_itself_resolves_and_closes() -> None:
     ward.later(1)
     assert ward.incident().phase is Phase.CLOSED
     assert [update.milestone for update in ward.updates][-2:] == [Milestone.RESOLVED, Milestone.CLOSED]
+    assert not ward.state.homes_of(Key("disk", "web1"))
 
 
 def test_below_the_alarm_but_above_the_recover_threshold_is_not_well() -> None:
@@ -377,6 +380,14 @@ def test_a_subject_that_moved_to_another_asking_is_not_missed_by_the_old_one() -
         ward.at += 1
         ward.tell(ward.answers("pods", {"web2": OK}, whole=True))
     assert not ward.state.incidents
+
+
+def test_an_answer_that_names_no_host_leaves_the_subject_on_its_host() -> None:
+    ward = Ward(shop())
+    ward.sees("web", web1=OK)
+    (seen,) = ward.answers("web", {"web1": UNKNOWN}).passes[0].observations
+    ward.tell(events.Observed(ward.at, (Pass("web", "web", ward.at, (replace(seen, host=None),), complete=False),)))
+    assert ward.state.health[Key("web", "web1")].host == "web1"
 
 
 # flapping

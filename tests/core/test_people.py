@@ -164,6 +164,7 @@ def test_resolved_while_a_step_was_still_under_way_closes_all_the_same() -> None
     ward.later(10)
     ward.ends()
     assert ward.incident().phase is Phase.RESOLVED
+    assert ward.updates[-1].milestone is Milestone.RESOLVED
     ward.later(3600)
     assert ward.incident().phase is Phase.CLOSED
 
@@ -260,6 +261,7 @@ def test_a_closed_incident_reopened_beside_its_successor_leaves_the_symptom_with
 
 def test_a_reported_fault_becomes_the_same_kind_of_incident() -> None:
     ward = Ward(shop())
+    ward.sees("db", db1=OK)
     assert ward.person(
         events.Report("checkout hangs", "since noon", service="shop", urgency=Urgency.HIGH, reporter="Eve of sales")
     )

@@ -429,8 +429,28 @@ def test_the_recover_threshold_decides_the_verification_too() -> None:
     assert ward.execution().outcome is Outcome.NOT_RECOVERED
 
 
-def test_verified_by_another_check_but_still_ill_is_tried_once_only() -> None:
-    ward = Ward(shop(runbook("light", verify=Verify(checks=("disk",)))))
+def test_a_short_stability_is_not_waited_for_longer_because_askings_have_become_rare() -> None:
+    ward = Ward(shop(runbook("r", verify=Verify(within=60.0, stable_for=1.0))))
+    ward.falls_ill()
+    ward.ends()
+    ward.later(30)
+    ward.sees("web", web1=CRITICAL)
+    ward.gets_well()
+    ward.later(1)
+    assert ward.execution().outcome is Outcome.RECOVERED
+
+
+def test_what_cannot_even_be_asked_or_waited_for_is_not_tried_again() -> None:
+    again = Retry(attempts=3, delay=10.0)
+    for step in (wait("breathe", 5, when="steps.absent.ok", retry=again), approve("May {{ absent }}", retry=again)):
+        ward = Ward(shop(runbook("r", step)))
+        ward.falls_ill()
+        assert ward.incident().phase is Phase.ESCALATED
+
+
+@pytest.mark.parametrize("where", ["affected", "host:db1"])
+def test_verified_by_another_check_but_still_ill_is_tried_once_only(where: str) -> None:
+    ward = Ward(shop(runbook("light", verify=Verify(checks=("disk",)), hosts=where)))
     ward.sees("disk", web1=OK)
     ward.falls_ill()
     ward.ends()
