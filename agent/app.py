@@ -21,11 +21,13 @@ from agent.model.decision import Reply
 from agent.model.events import Reloaded, Started
 from agent.model.runbook import Runbook
 from agent.runtime.clock import Clock
-from agent.runtime.control.desk import Desk, default_store
+from agent.runtime.control.desk import Desk
 from agent.runtime.control.server import ControlServer
+from agent.runtime.control.told import default_store
 from agent.runtime.interview import Interviewer
 from agent.runtime.journal import redact_journal, start_journal
 from agent.runtime.loop import Loop
+from agent.runtime.metrics import registry
 from agent.runtime.outbox import Outbox
 from agent.runtime.performer import Performer
 from agent.runtime.ports import Ports
@@ -127,15 +129,16 @@ class App:
         cleanup.callback(prober.stop)
         prober.use(settings, configuration.probes)
         self._desk = Desk(configuration, loop, store, prober, performer, self._outbox, ssh, clock.now, self.reload)
-        control = ControlServer(self._desk, self._socket)
+        control = ControlServer(self._desk, self._socket, metrics=registry(self._desk.status))
         cleanup.callback(_bounded("control socket", lambda: control.stop(_PART_STOPS_WITHIN)))
         self._scheduler = scheduler = Scheduler(prober.ask_due)
         cleanup.callback(scheduler.stop)
         scheduler.use(_turns(configuration))
 
         unfinished = store.unfinished_steps()  # before the loop runs: what it starts from now on is not left over
-        loop.start()
+        # Before anything else: what fell due while nobody was there is not late.
         loop.post(Started(clock.now(), f"paramedic {version('paramedic')} on {platform.node()}"))
+        loop.start()
         performer.resume(unfinished)
         prober.start()
         control.start()
