@@ -70,7 +70,7 @@ def show(
     """The whole story of an incident, or of a runbook that was run by hand."""
 
     def in_store(record: "Store") -> object:
-        from agent.runtime.control.desk import story_from
+        from agent.runtime.control.told import story_from
 
         return story_from(record, about)
 

@@ -24,7 +24,7 @@ def verify(ctx: typer.Context, store: Stopped = None, as_json: Json = False) -> 
     """Check that no record was altered, removed or put in between. Exit code 1 if one was."""
 
     def in_store(record: "Store") -> object:
-        from agent.runtime.control.desk import chain_of
+        from agent.runtime.control.told import chain_of
 
         return chain_of(record)
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from importlib.metadata import version
-from pathlib import Path
 
 from agent.config.configuration import Configuration
 from agent.core.state import State
@@ -23,12 +22,12 @@ from agent.model.views import (
     RunbookView,
     ScheduleView,
     Status,
-    StoredEntry,
     Story,
     SubjectView,
     TicketsView,
 )
 from agent.runtime.control.port import AgentBusy, IncidentQuery
+from agent.runtime.control.told import chain_of, story_from
 from agent.runtime.loop import Loop
 from agent.runtime.outbox import Outbox
 from agent.runtime.performer import Performer
@@ -38,8 +37,6 @@ from agent.runtime.store import Store
 
 _ACT_WITHIN = 15.0
 _POLL = 0.02
-_STORY_LIMIT = 10_000
-"""Entries of one incident that are shown."""
 
 
 class Desk:
@@ -233,35 +230,3 @@ class Desk:
 
 def _status_name(one: Health) -> str:
     return one.status.name if one.status is not None else "unconfirmed"
-
-
-def story_from(store: Store, about: str) -> Story | None:
-    """Also for a store whose agent is not running."""
-    incident = store.incident(about)
-    alone = store.execution(about)
-    if incident is None and alone is None:
-        return None
-    executions = store.executions_of(about) if incident else [alone] if alone else []
-    told_under = about if incident or alone is None or alone.incident is None else alone.incident
-    records = store.timeline(told_under, limit=_STORY_LIMIT)
-    entries = tuple(StoredEntry(record.seq, record.entry, record.hash) for record in records)
-    if alone and alone.incident:
-        entries = tuple(one for one in entries if one.entry.data.get("execution") == about)
-    return Story(incident, tuple(executions), entries)
-
-
-def chain_of(store: Store) -> ChainView:
-    """Also for a store whose agent is not running."""
-    found = store.verify()
-    return ChainView(
-        intact=found.ok,
-        records=found.count,
-        head=found.hash,
-        broken_at=found.broken,
-        why="" if found.ok else found.text,
-    )
-
-
-def default_store(state_dir: Path) -> Path:
-    """Where the record is in a state directory."""
-    return state_dir / "paramedic.db"

@@ -1,0 +1,41 @@
+"""What the record tells, with or without a running agent."""
+
+from pathlib import Path
+
+from agent.model.views import ChainView, StoredEntry, Story
+from agent.runtime.store import Store
+
+_STORY_LIMIT = 10_000
+"""Entries of one incident that are shown."""
+
+
+def story_from(store: Store, about: str) -> Story | None:
+    """The story of an incident or an execution; None when there is neither."""
+    incident = store.incident(about)
+    alone = store.execution(about)
+    if incident is None and alone is None:
+        return None
+    executions = store.executions_of(about) if incident else [alone] if alone else []
+    told_under = about if incident or alone is None or alone.incident is None else alone.incident
+    records = store.timeline(told_under, limit=_STORY_LIMIT)
+    entries = tuple(StoredEntry(record.seq, record.entry, record.hash) for record in records)
+    if alone and alone.incident:
+        entries = tuple(one for one in entries if one.entry.data.get("execution") == about)
+    return Story(incident, tuple(executions), entries)
+
+
+def chain_of(store: Store) -> ChainView:
+    """Whether the chain of records is intact."""
+    found = store.verify()
+    return ChainView(
+        intact=found.ok,
+        records=found.count,
+        head=found.hash,
+        broken_at=found.broken,
+        why="" if found.ok else found.text,
+    )
+
+
+def default_store(state_dir: Path) -> Path:
+    """Where the record is in a state directory."""
+    return state_dir / "paramedic.db"
