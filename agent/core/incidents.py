@@ -58,7 +58,8 @@ def _clear(draft: Draft, changes: Sequence[Change]) -> list[str]:
         if incident is None or symptom is None or not symptom.is_ill:
             continue
         sees_again = before.blind_since is not None and after.blind_since is None
-        if sees_again if symptom.blind else before.is_bad and not after.is_bad:
+        is_well_now = after.status is not before.status and after.status is Verdict.OK
+        if sees_again if symptom.blind else is_well_now:
             said = "can be asked again" if symptom.blind else "is well again"
             draft.record(incident.id, EntryKind.RECOVERED, f"{symptom.key} {said}" + _with(after.message))
             cured.setdefault(incident.id, set()).add(after.key)

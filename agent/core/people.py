@@ -111,8 +111,8 @@ def _start_afresh(draft: Draft, incident: Incident) -> Incident:
     """A person says it is well: should a check disagree, that must be confirmed, and noticed, anew."""
     after(incident.phase, Move.RESOLVE)
     for symptom in incident.symptoms:
-        known = draft.health(symptom.key)
-        if known:
+        known, home = draft.health(symptom.key), draft.home_of(symptom.key)
+        if known and home and home.id == incident.id:  # not if it is ill in a later incident
             known, window = health.forgotten(known, draft.window(symptom.key), draft.at)
             draft.put_health(known)
             draft.put_window(symptom.key, window)

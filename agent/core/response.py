@@ -208,7 +208,7 @@ def resolve(draft: Draft, incident: Incident, how: Move, because: str, *, actor:
 def close(draft: Draft, incident: Incident, because: str, *, actor: str = AGENT) -> None:
     """The end of an incident's life. Raises IllegalMove."""
     incident = move(draft, incident, Move.CLOSE)
-    incident = draft.put_incident(replace(incident, closed_at=draft.at))
+    incident = draft.put_incident(replace(incident, closed_at=draft.at, execution=None))
     draft.record(incident.id, EntryKind.CLOSED, because, actor=actor)
     tell(draft, incident, Milestone.CLOSED, because)
 

@@ -256,6 +256,29 @@ def test_a_closed_incident_reopened_beside_its_successor_leaves_the_symptom_with
     assert ward.incident("INC-1").phase is Phase.ESCALATED
 
 
+def test_resolving_the_old_one_leaves_what_is_ill_in_its_successor_alone() -> None:
+    ward = Ward(shop())
+    closed(ward)
+    old = ward.closed["INC-1"]
+    ward.falls_ill()
+    ward.person(events.Reopen("INC-1", "that one too"), closed=old)
+    ward.person(events.Resolve("INC-1", "done"))
+    ward.ends()
+    ward.gets_well()
+    assert ward.incident("INC-2").phase is Phase.RESOLVED
+
+
+def test_closed_while_a_stopped_step_was_under_way_and_reopened_it_can_be_treated_again() -> None:
+    ward = Ward(shop())
+    ward.falls_ill()
+    ward.person(events.Escalate("INC-1", "mine"))
+    ward.person(events.Resolve("INC-1", "done"))
+    ward.person(events.Close("INC-1", "done"))
+    ward.ends()
+    ward.person(events.Reopen("INC-1", "not done"), closed=ward.closed["INC-1"])
+    assert ward.person(by_hand(incident="INC-1")), ward.reply
+
+
 # reporting
 
 

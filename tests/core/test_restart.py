@@ -108,6 +108,13 @@ def test_a_runbook_whose_text_can_no_longer_be_read_is_for_a_person() -> None:
     assert "the text of r can no longer be read" in ward.story(EntryKind.ESCALATED)[0]
 
 
+def test_every_text_that_may_be_needed_again_is_in_the_decision() -> None:
+    light, strong = runbook("light"), runbook("strong", run("reinstall"))
+    ward = Ward(shop(light, strong))
+    ward.sees("web", web1=CRITICAL)
+    assert ward.sees("web", web1=CRITICAL).runbooks == {book.digest: book.text for book in (light, strong)}
+
+
 # new settings
 
 

@@ -134,6 +134,7 @@ class Ward:
         self.pending: dict[str, RunStep] = {}
         self.closed: dict[str, Incident] = {}
         self.ended: dict[str, Execution] = {}
+        self.busy: list[str] = []
         self.reply: str = ""
 
     # telling
@@ -281,7 +282,7 @@ class Ward:
         for execution in self.state.executions.values():
             waits = execution.due is not None or any(run.pending for run in execution.runs)
             assert waits or not execution.is_running, f"{execution.id} waits for nothing"
-        _one_treatment_at_a_time(self.state)
+        self.busy = _one_treatment_at_a_time(self.state, self.busy)
         for entry in decision.entries:
             assert entry.text, "an entry says nothing"
             assert entry.kind is not EntryKind.REFUSED or entry.data.get("reason"), f"refused without reason: {entry}"
@@ -309,7 +310,8 @@ def through_the_store(value: Any) -> Any:
 
 def _nothing_is_forgotten(incident: Incident, state: State) -> None:
     about = f"{incident.id} ({incident.phase})"
-    treated = incident.execution is not None and state.executions.get(incident.execution)
+    treated = state.executions.get(incident.execution or "")
+    assert incident.execution is None or (treated and treated.is_running), f"{about}: {incident.execution} has ended"
     match incident.phase:
         case Phase.TREATING:
             assert treated, f"{about} is treated by nothing"
@@ -326,16 +328,25 @@ def _nothing_is_forgotten(incident: Incident, state: State) -> None:
             raise AssertionError(f"{about} is still in the state")
 
 
-def _one_treatment_at_a_time(state: State) -> None:
-    busy = [
+def _busy(state: State) -> list[str]:
+    """Hosts under treatment."""
+    return [
         run.host
         for execution in state.executions.values()
         if execution.is_running
         for run in execution.runs
         if run.phase not in (RunPhase.WAITING, RunPhase.ENDED)
     ]
+
+
+def _one_treatment_at_a_time(state: State, before: list[str]) -> list[str]:
+    """`before`: the hosts that were under treatment before this decision; returns those that are now."""
+    busy = _busy(state)
     assert len(busy) == len(set(busy)), f"treated twice at once: {busy}"
-    overruled = any(execution.override for execution in state.executions.values())
+    if any(execution.override for execution in state.executions.values()):
+        return busy
     for one in state.settings.groups.values():
         at_once = [host for host in busy if host in one.hosts]
-        assert overruled or len(at_once) <= one.treat_at_once.of(len(one.hosts)), f"budget of {one.name}: {at_once}"
+        if not set(at_once) <= set(before):  # a smaller budget may come into force during treatments
+            assert len(at_once) <= one.treat_at_once.of(len(one.hosts)), f"budget of {one.name}: {at_once}"
+    return busy
