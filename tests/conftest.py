@@ -82,6 +82,18 @@ def http_site() -> Iterator[HttpSite]:
         yield site
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on booted hosts share them, one test process with the other such tests of its group.
+
+    A file may name a group of its own; otherwise it is the first. Each group boots three hosts.
+    """
+    for item in items:
+        uses_hosts = "systemd_hosts" in getattr(item, "fixturenames", ())
+        if uses_hosts and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group("systemd hosts 1"))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say at the very end, where it is read, what this machine kept from running."""
     sentences = available.not_run(terminalreporter.getreports("skipped"))

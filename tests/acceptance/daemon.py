@@ -147,6 +147,12 @@ class Daemon:
         self._until(lambda: len(pattern.findall(self.journal())) >= times, within, what)
         return self.told(about)
 
+    def until_any(self, *kinds: str, about: str = "INC-1", within: float = SOON) -> Told:
+        """Until there is an entry of one of these kinds; what is on record about it then."""
+        pattern = re.compile(rf" {re.escape(about)} ({'|'.join(kinds)}): ")
+        self._until(lambda: bool(pattern.search(self.journal())), within, f"{' or '.join(kinds)} is on record")
+        return self.told(about)
+
     def until_health(self, check: str, subject: str, status: str, *, within: float = SOON) -> None:
         """Until it believes that of the subject: OK, WARNING or CRITICAL, or `blind`."""
 

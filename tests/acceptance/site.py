@@ -167,18 +167,18 @@ class Site:
             ON_LOOPBACK.format(user=sshd.user, key=sshd.client_key, known_hosts=sshd.known_hosts, port=sshd.port),
         )
 
-    def watches(self, web: Web) -> None:
-        """A check of a web server on this machine, which leads to the runbook restart-shop."""
-        self.write("checks.yaml", SHOP_CHECK.format(url=web.url))
+    def watches(self, web: Web, *, ladder: str = "restart-shop") -> None:
+        """A check of a web server on this machine, and which runbooks it leads to."""
+        self.write("checks.yaml", SHOP_CHECK.format(url=web.url, ladder=ladder))
 
     def restarts(self, web: Web, runbook: str = "") -> None:
         """That check, and the runbook; RESTART in its text stands for the command that starts the web server again."""
         self.watches(web)
         self.runbook(textwrap.dedent(runbook or RESTART_SHOP).replace("RESTART", web.restart_command))
 
-    def tickets(self, roundup: Roundup) -> None:
-        """Incidents are copied to the tracker."""
-        self.write("tickets.yaml", TICKETS.format(url=roundup.url, user=roundup.user, prefix=self.prefix))
+    def tickets(self, roundup: Roundup, *, url: str = "") -> None:
+        """Incidents are copied to the tracker, which is asked at `url` if it is given."""
+        self.write("tickets.yaml", TICKETS.format(url=url or roundup.url, user=roundup.user, prefix=self.prefix))
         self.environment["TRACKER_PASSWORD"] = roundup.password
 
     def filed(self, roundup: Roundup) -> list[dict[str, Any]]:
@@ -205,7 +205,7 @@ checks:
     confirm: 2
     category: web
     service: shop
-    ladder: [restart-shop]
+    ladder: [{ladder}]
 """
 
 RESTART_SHOP = """\

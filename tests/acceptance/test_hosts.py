@@ -3,10 +3,11 @@
 import pytest
 
 from tests.acceptance.daemon import Daemon
-from tests.acceptance.site import RESTART_WEB, WEB_CHECK, Site
+from tests.acceptance.site import RESTART_WEB, WEB_CHECK, Site, whats
 from tests.acceptance.tickets import ticket_of
 from tests.neighbours.roundup import Roundup
 from tests.neighbours.systemd_host import SystemdHosts
+from tests.neighbours.waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.xdist_group("systemd hosts 2")]
 
@@ -84,3 +85,59 @@ def test_a_host_with_another_key_is_not_logged_in_to(site: Site, daemon: Daemon,
     assert site.done_on(web1) == []
     assert web1.service("shop-web") == "failed"
     assert web1.run("journalctl --unit=ssh --no-pager --since=-1min").stdout.count("Accepted publickey") == 0
+
+
+SLOW = """\
+runbook: restart-web
+hosts: affected
+steps:
+  - name: restart
+    run: echo "$(date +%s.%N) restart" >> LEDGER; sleep MUCH; systemctl restart shop-web
+    sudo: true
+    timeout: 3s
+rollback:
+  - name: put the old state back
+    run: echo "$(date +%s.%N) roll back" >> LEDGER
+    sudo: true
+verify: {within: 20s}
+"""
+
+
+def test_a_power_cut_in_a_step_costs_that_step_and_the_next_connection_is_a_new_one(
+    site: Site, daemon: Daemon, systemd_hosts: SystemdHosts
+) -> None:
+    web1, web2 = systemd_hosts["web1"], systemd_hosts["web2"]
+    site.booted(systemd_hosts)
+    site.write("checks.yaml", WEB_CHECK)
+    site.runbook(SLOW.replace("MUCH", "$([ $(hostname) = web1 ] && echo 30 || echo 0)"))
+    daemon.start()
+    web1.kill_service("shop-web")
+    until(lambda: site.done_on(web1), within=45, what="the step has begun on web1")
+    web1.network_down()  # no word of farewell from its kernel
+    web1.power_cut()
+
+    told = daemon.until("escalated")
+    told.in_order(
+        "step: web1: restart: timed out",
+        "rollback: web1: rolling back, step 'restart' timed out",
+        "step: web1: put the old state back: unreachable",
+        "escalated: handed to web-team: ladder used up: restart-web: ineffective before: failed in RUN-1",
+    )
+    assert "it was started, and what it did is not known" in told.the("step: web1: restart").text
+
+    # Another host does not suffer from it.
+    web2.kill_service("shop-web")
+    daemon.until("resolved: recovered by restart-web, verified", about="INC-2")
+
+    # Its own services come up with it, and that is noticed.
+    web1.power_on()
+    web1.wait_until_up()
+    daemon.until("resolved: recovered, confirmed by its checks")
+    assert whats(site.done_on(web1)) == ["restart"]
+
+    site.runbook(SLOW.replace("MUCH", "0"))
+    daemon.reload()
+    daemon.until("agent: configuration reloaded", about="agent")
+    daemon.paramedic("runbook", "run", "restart-web", "--host", "web1")
+    told = daemon.until("treatment: restart-web ended", about="RUN-3")
+    told.in_order("step: web1: restart: ok", "treatment: restart-web ended (RUN-3): done")

@@ -33,10 +33,8 @@ def test_an_open_incident_keeps_its_text_a_new_one_gets_the_new_and_a_broken_con
         site.runbook(STRONG.replace("NTH", nth).replace("RESTART", web.restart_command))
 
     site.on_loopback(sshd)
-    site.watches(web)
+    site.watches(web, ladder="restart-shop, restart-harder")
     site.write("policy.yaml", CLOSES_SOON)
-    checks = (site.config / "checks.yaml").read_text().replace("[restart-shop]", "[restart-shop, restart-harder]")
-    site.write("checks.yaml", checks)
     site.runbook(LIGHT)
     strong("first")
     daemon.start()
@@ -54,6 +52,7 @@ def test_an_open_incident_keeps_its_text_a_new_one_gets_the_new_and_a_broken_con
     daemon.until("closed", about="INC-2")
     assert whats(site.done_here())[2:] == ["light", "the second text"]
 
+    checks = (site.config / "checks.yaml").read_text()
     site.write("checks.yaml", checks.replace("every: 500ms", "every: often") + "  shop:\n    kind: htpp\n")
     strong("third")
     site.runbook(LIGHT.replace("run:", "rum:"))
