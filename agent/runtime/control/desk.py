@@ -195,7 +195,7 @@ class Desk:
         for one in list(self._state.health.values()):
             window = self._state.windows.get(one.key)
             if one.key.check == rules.name and one.scope in scopes and window and window.asked_at >= asked_at:
-                verdict = window.last_verdict or Verdict.UNKNOWN
+                verdict = Verdict.UNKNOWN if window.last_verdict is None else window.last_verdict
                 found.append(
                     Observation(rules.name, one.key.subject, one.host, verdict, window.asked_at, window.message)
                 )
