@@ -80,11 +80,11 @@ def test_what_is_expected(http_site: HttpSite, given: Answer, expect: Mapping[st
     assert answer.message.isprintable()
 
 
-def test_too_slow_is_critical_and_says_how_slow(http_site: HttpSite) -> None:
+def test_too_slow_is_critical_and_nobody_waits_for_it(http_site: HttpSite) -> None:
     http_site.answer("/", Answer(delay=0.2))
     answer = ask(f"{http_site.url}/", expect={"within": "100ms"})
     assert answer.verdict is Verdict.CRITICAL
-    assert answer.message.startswith("expected an answer within 100ms, got it after ")
+    assert answer.message == "no answer within 100ms"
     assert ask(f"{http_site.url}/", expect={"within": "60s"}).verdict is Verdict.OK
 
 
