@@ -39,7 +39,7 @@ class Expect(Authored):
     status: Annotated[tuple[str, ...], BeforeValidator(_statuses)] = Field(
         ("2xx",), description="Status, class of statuses (2xx), or a list of them."
     )
-    within: Duration | None = Field(None, description="The most the whole answer may take; nobody waits longer, and it is critical.")
+    within: Duration | None = Field(None, description="The most the answer may take; longer is critical.")
     body: re.Pattern[str] | None = Field(None, description="Regular expression to be found in the body.")
     header: dict[str, re.Pattern[str]] = Field(
         {}, description="Header name: regular expression to be found in its value."
