@@ -7,6 +7,7 @@ import pytest
 from agent.model import events
 from agent.model.commands import Milestone
 from agent.model.execution import Outcome, Treatment
+from agent.model.health import Key
 from agent.model.incident import Origin, Phase
 from agent.model.priority import Priority, Urgency
 from agent.model.quantities import Rate
@@ -263,6 +264,7 @@ def test_resolving_the_old_one_leaves_what_is_ill_in_its_successor_alone() -> No
     ward.falls_ill()
     ward.person(events.Reopen("INC-1", "that one too"), closed=old)
     ward.person(events.Resolve("INC-1", "done"))
+    assert ward.state.health[Key("web", "web1")].is_bad
     ward.ends()
     ward.gets_well()
     assert ward.incident("INC-2").phase is Phase.RESOLVED
@@ -285,6 +287,7 @@ def test_closed_while_a_stopped_step_was_under_way_and_reopened_it_can_be_treate
 def test_a_reported_fault_becomes_the_same_kind_of_incident() -> None:
     ward = Ward(shop())
     ward.sees("db", db1=OK)
+    ward.at += 1
     assert ward.person(
         events.Report("checkout hangs", "since noon", service="shop", urgency=Urgency.HIGH, reporter="Eve of sales")
     )
