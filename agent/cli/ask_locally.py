@@ -6,7 +6,7 @@ from typing import Any
 
 from agent.cli import places, times
 from agent.cli.agent_client import NoAgent
-from agent.cli.exits import refused
+from agent.cli.exits import no_such
 from agent.config.load import load
 from agent.model.observation import Observation
 from agent.runtime.control.plain import plain
@@ -19,17 +19,20 @@ from agent.runtime.shells import Shells
 from agent.runtime.ssh import SshPool
 
 
-def ask_locally(name: str, host: str | None, config: Path | None, nobody: NoAgent) -> Any:
+def ask_locally(name: str, host: str | None, config: Path | None, nobody: NoAgent | None) -> Any:
     """Observations as the agent answers them. Raises ConfigProblems, and `nobody` when there is no configuration."""
     folder = config or places.config_folder()
-    if config is None and not folder.is_dir():
+    if nobody is not None and not folder.is_dir():
         raise nobody
     configuration = load(folder)
     settings = configuration.settings
     rules = settings.checks.get(name)
-    probes = [probe for probe in configuration.probes if probe.check == name and host in (None, probe.host.name)]
-    if rules is None or not probes:
-        raise refused(f"there is no check {name}" + (f" on {host}" if host else ""))
+    if rules is None:
+        raise no_such("check", name, settings.checks)
+    everywhere = [probe for probe in configuration.probes if probe.check == name]
+    probes = [probe for probe in everywhere if host in (None, probe.host.name)]
+    if host is not None and not probes:
+        raise no_such("host", f"{host} that {name} asks", [probe.host.name for probe in everywhere])
     secrets = Secrets(configuration.secrets)
     ssh = SshPool(passphrases=secrets.secret)
     interviewer = Interviewer(Shells(configuration.logins, ssh, LocalShell()), secrets, Redactor(secrets.seen))

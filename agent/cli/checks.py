@@ -10,11 +10,12 @@ from agent.cli.agent_client import NoAgent
 from agent.cli.answers import CheckAnswer, ObservationAnswer, SubjectAnswer
 from agent.cli.completion import check_names
 from agent.cli.daemon import ConfigOption
-from agent.cli.exits import Code, refused
-from agent.cli.session import Json, session
+from agent.cli.exits import Code, no_such
+from agent.cli.nouns import noun
+from agent.cli.session import Json, Session, session
 from agent.cli.terminal import complain, console, put, safe, say, say_json
 
-checks = typer.Typer(name="checks", no_args_is_help=True, help="What is watched, and what it says.")
+checks = noun("checks", "What is watched, and what it says.")
 
 _ASKED_WITHIN = 300.0
 Name = Annotated[str, typer.Argument(metavar="CHECK", help="Name of the check.", autocompletion=check_names)]
@@ -31,9 +32,10 @@ def listed(
     """What every check last said, subject by subject."""
     found: list[CheckAnswer] = session(ctx).agent.get("checks")["checks"]
     if name is not None:
+        known = [check["name"] for check in found]
         found = [check for check in found if check["name"] == name]
         if not found:
-            raise refused(f"there is no check {name}")
+            raise no_such("check", name, known)
     if bad:
         found = [{**check, "subjects": [one for one in check["subjects"] if _is_bad(one)]} for check in found]
         found = [check for check in found if check["subjects"]]
@@ -57,12 +59,8 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Ask a check now: the running agent does, else this command itself. Exit code 1 unless all is well."""
-    try:
-        if config is not None:
-            raise NoAgent("a configuration was named")
-        answer = session(ctx).agent.post("checks", name, "ask", body={"host": host}, within=_ASKED_WITHIN)
-        found: list[ObservationAnswer] = answer["observations"]
-    except NoAgent as nobody:
+    found, nobody = _asked_of_agent(session(ctx), name, host) if config is None else (None, None)
+    if found is None:  # outside of any `except`: what fails below must not look like the agent's absence
         from agent.cli.ask_locally import ask_locally
 
         found = ask_locally(name, host, config, nobody)
@@ -89,6 +87,17 @@ def kinds(
         say_json({"kinds": found})
     else:
         print_kinds(console(), found, in_detail=kind is not None)
+
+
+def _asked_of_agent(
+    known: Session, name: str, host: str | None
+) -> tuple[list[ObservationAnswer] | None, NoAgent | None]:
+    """What the running agent was answered, or why there is no agent."""
+    try:
+        answer = known.agent.post("checks", name, "ask", body={"host": host}, within=_ASKED_WITHIN)
+    except NoAgent as nobody:
+        return None, nobody
+    return answer["observations"], None
 
 
 def _is_bad(subject: SubjectAnswer) -> bool:

@@ -21,10 +21,17 @@ ConfigOption = Annotated[
         help="Configuration folder; default: ./config, else /etc/paramedic.",
     ),
 ]
+Folder = Annotated[Path | None, typer.Argument(metavar="[DIR]", help="The same as --config DIR.")]
+
+
+def chosen(folder: Path | None, config: Path | None) -> Path:
+    """The configuration folder, however it was named; a word on the command line counts more than a variable."""
+    return folder or config or places.config_folder()
 
 
 def run(
     ctx: typer.Context,
+    folder: Folder = None,
     config: ConfigOption = None,
     log_level: Annotated[
         str | None, typer.Option(metavar="|".join(LEVELS), help="Overrides the configuration.")
@@ -37,7 +44,7 @@ def run(
 
     named = session(ctx).socket
     socket = Path(named) if named else None
-    raise typer.Exit(app.run(config or places.config_folder(), socket=socket, log_level=log_level))
+    raise typer.Exit(app.run(chosen(folder, config), socket=socket, log_level=log_level))
 
 
 def reload(ctx: typer.Context, as_json: Json = False) -> None:
@@ -46,20 +53,14 @@ def reload(ctx: typer.Context, as_json: Json = False) -> None:
     known.told(known.agent.post("reload", within=120))
 
 
-def check_config(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(metavar="[DIR]", envvar="PARAMEDIC_CONFIG", help="Default: ./config, else /etc/paramedic."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
+def check_config(folder: Folder = None, config: ConfigOption = None, as_json: Json = False) -> None:
     """Check the configuration; print every problem with its place, what is wrong and what would be right."""
     from agent.cli.config_summary import problems_as_json, say_problems, summary
     from agent.config.load import load
     from agent.config.problem import ConfigProblems
 
     try:
-        configuration = load(folder or places.config_folder())
+        configuration = load(chosen(folder, config))
     except ConfigProblems as found:
         if as_json:
             say_json(problems_as_json(found.problems))

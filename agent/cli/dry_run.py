@@ -8,10 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.cli import style
-from agent.cli.exits import refused
+from agent.cli.exits import no_such, refused
 from agent.cli.terminal import put, safe, safe_lines
 from agent.config.load import load
-from agent.config.problem import say_known
 from agent.core.preview import PreviewedStep, preview
 
 
@@ -20,13 +19,13 @@ def dry_run(name: str, hosts: Sequence[str], values: Mapping[str, object], folde
     settings = load(folder).settings
     runbook = settings.runbooks.get(name)
     if runbook is None:
-        raise refused(f"there is no runbook {name}: {say_known(name, settings.runbooks)}")
+        raise no_such("runbook", name, settings.runbooks)
     chosen = list(hosts) or list(settings.hosts_of(runbook.hosts))
     if not chosen:
         raise refused(f"{name} is for the hosts that an incident affects: say on which it should be tried (--host)")
     for host in chosen:
         if host not in settings.hosts:
-            raise refused(f"there is no host {host} in the inventory: {say_known(host, settings.hosts)}")
+            raise no_such("host", host, settings.hosts)
     try:
         return preview(runbook, [settings.hosts[host] for host in chosen], values)
     except ValueError as error:

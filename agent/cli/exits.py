@@ -1,7 +1,9 @@
 """How a command ends: documented codes, and one sentence instead of a traceback."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
+
+from agent.config.problem import say_known
 
 
 class Code(IntEnum):
@@ -30,3 +32,9 @@ class Failure(Exception):
 
 def refused(text: str, data: Mapping[str, object] | None = None) -> Failure:
     return Failure(Code.NO, text, data)
+
+
+def no_such(what: str, name: str, known: Iterable[str]) -> Failure:
+    """There is no `what` of this name: the one that was meant, else those there are."""
+    hint = say_known(name, known)
+    return refused(f"there is no {what} {name}" + (f": {hint}" if hint else ""))

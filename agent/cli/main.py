@@ -98,7 +98,7 @@ def main() -> None:
 
 def _run(known: Session) -> int:
     try:
-        app(obj=known)
+        app(_typed(sys.argv[1:]), obj=known)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else Code.OK
     except Failure as failure:
@@ -111,6 +111,11 @@ def _run(known: Session) -> int:
         _unexpected(known, error)
         return Code.INTERNAL
     return Code.OK
+
+
+def _typed(words: list[str]) -> list[str]:
+    """`paramedic help COMMAND` is what people try first; it means `paramedic COMMAND --help`."""
+    return [*words[1:], "--help"] if words[:1] == ["help"] else words
 
 
 def _end(known: Session, text: str, data: dict[str, object]) -> None:

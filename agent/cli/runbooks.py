@@ -10,14 +10,13 @@ from agent.cli.agent_client import NoAgent
 from agent.cli.answers import RunbookAnswer
 from agent.cli.completion import runbook_names
 from agent.cli.daemon import ConfigOption
-from agent.cli.exits import Code, refused
+from agent.cli.exits import Code, no_such
 from agent.cli.ids import SomeIncident
+from agent.cli.nouns import noun
 from agent.cli.session import Json, Session, session
 from agent.cli.terminal import complain, console, put, safe, say, say_json
 
-runbook = typer.Typer(
-    name="runbook", no_args_is_help=True, help="Runbooks: what the agent does about a fault, and what people run."
-)
+runbook = noun("runbook", "Runbooks: what the agent does about a fault, and what people run.")
 
 Name = Annotated[str, typer.Argument(metavar="RUNBOOK", help="Name of the runbook.", autocompletion=runbook_names)]
 Hosts = Annotated[list[str] | None, typer.Option("--host", metavar="HOST", help="On this host; may be repeated.")]
@@ -49,9 +48,10 @@ def listed(ctx: typer.Context, config: ConfigOption = None, as_json: Json = Fals
 @runbook.command("show")
 def show(ctx: typer.Context, name: Name, config: ConfigOption = None, as_json: Json = False) -> None:
     """The text of a runbook, as the agent has it now."""
-    found = next((one for one in _runbooks(session(ctx), config) if one["name"] == name), None)
+    known = {one["name"]: one for one in _runbooks(session(ctx), config)}
+    found = known.get(name)
     if found is None:
-        raise refused(f"there is no runbook {name}")
+        raise no_such("runbook", name, known)
     if as_json:
         say_json(found)
     else:

@@ -317,7 +317,10 @@ def test_checks_are_listed(site: ControlSite) -> None:
     assert re.search(r"web +web1 +CRITICAL", said)
     assert re.search(r"root-disk +not asked yet", said)
     assert "root-disk" not in site.paramedic("checks", "list", "--bad").out
-    assert site.paramedic("checks", "list", "nope").code == 1
+    assert site.paramedic("checks").out == said
+    assert "root-disk" not in site.paramedic("checks", "--bad").out
+    unknown = site.paramedic("checks", "list", "root-dsk")
+    assert (unknown.code, unknown.err) == (1, "there is no check root-dsk: did you mean 'root-disk'?\n")
     only = json.loads(site.paramedic("checks", "list", "web", "--json").out)
     assert [check["name"] for check in only["checks"]] == ["web"]
 
@@ -449,6 +452,13 @@ def test_completion_without_an_agent_offers_nothing_and_says_nothing() -> None:
             COMP_CWORD="4",
         )
     assert (said.out.strip(), said.err) == ("", "")
+
+
+def test_help_is_given_in_the_words_people_try() -> None:
+    assert paramedic("help").out == paramedic("--help").out
+    said = paramedic("help", "checks", "run")
+    assert (said.code, said.out) == (0, paramedic("checks", "run", "--help").out)
+    assert "kinds" in paramedic("checks", "--help").out
 
 
 def test_help_names_the_exit_codes_and_version_the_version() -> None:

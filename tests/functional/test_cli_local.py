@@ -12,6 +12,7 @@ from agent.model.decision import Decision
 from agent.runtime.store import Store
 from tests.functional.control_site import Said, paramedic, short_folder
 from tests.functional.told_stories import BY_HAND, INCIDENT, NOTICED, RELOAD, RESTART, STORY
+from tests.neighbours.ports import free_port
 
 BROKEN = Path(__file__).parents[1] / "data" / "broken"
 SHIPPED = Path(__file__).parents[2] / "config"
@@ -121,6 +122,14 @@ def test_a_sound_configuration_is_summed_up(tmp_path: Path) -> None:
     assert json.loads(paramedic("check-config", str(SHIPPED), "--json").out) == {"ok": True, "problems": []}
 
 
+def test_a_configuration_folder_is_named_in_either_way(tmp_path: Path) -> None:
+    said = paramedic("check-config", "--config", str(SHIPPED), folder=tmp_path)
+    assert (said.code, said.out.splitlines()[0]) == (0, f"{SHIPPED} is sound")
+    said = paramedic("run", str(BROKEN / "03-unknown-keys"))
+    assert said.code == 1
+    assert "did you mean 'within'?" in said.err
+
+
 def test_every_problem_is_printed_with_its_place_and_a_hint() -> None:
     said = paramedic("check-config", str(BROKEN / "03-unknown-keys"))
     assert said.code == 1
@@ -186,8 +195,28 @@ def test_a_check_is_asked_from_here_when_no_agent_runs(site: Path) -> None:
 
 
 def test_a_check_that_is_not_configured_is_no(site: Path) -> None:
-    said = paramedic("checks", "run", "nope", "--config", "config", folder=site)
-    assert (said.code, said.err) == (1, "there is no check nope\n")
+    said = paramedic("checks", "run", "god", "--config", "config", folder=site)
+    assert (said.code, said.err) == (1, "there is no check god: did you mean 'good'?\n")
+    said = paramedic("checks", "run", "good", "--host", "web9", "--config", "config", folder=site)
+    assert (said.code, said.err) == (1, "there is no host web9 that good asks: known here: localhost\n")
+
+
+@pytest.mark.parametrize("kind", ["http", "tcp", "prometheus"])
+def test_a_target_that_refuses_is_said_to_refuse_although_no_agent_runs(site: Path, kind: str) -> None:
+    """That the agent was not there either is no part of the answer."""
+    port = free_port()
+    how = {
+        "http": f"url: 'http://127.0.0.1:{port}/'",
+        "tcp": f"port: {port}",
+        "prometheus": f"url: 'http://127.0.0.1:{port}', query: up, critical: value > 1",
+    }[kind]
+    (site / "config" / "more.yaml").write_text(f"checks:\n  gone: {{kind: {kind}, {how}}}\n")
+    said = paramedic("checks", "run", "gone", folder=site)
+    assert said.code == 1
+    assert "connection refused" in said.out
+    assert "agent" not in said.out
+    answer = json.loads(paramedic("checks", "run", "gone", "--json", folder=site).out)["observations"][0]
+    assert answer["message"].endswith("connection refused")
 
 
 def test_installed_kinds_are_described() -> None:
@@ -205,6 +234,10 @@ def test_runbooks_are_read_from_the_configuration(site: Path) -> None:
     assert said.code == 0
     assert "look" in said.out
     assert "bad" in said.out
+    assert paramedic("runbook", folder=site).out == said.out
+    assert paramedic("runbook", "show", "lok", folder=site).err.endswith(
+        "there is no runbook lok: did you mean 'look'?\n"
+    )
     assert paramedic("runbook", "show", "look", folder=site).out == (site / "runbooks" / "look.yaml").read_text()
 
 
