@@ -10,12 +10,16 @@ from agent.core import health as counters
 from agent.core import recovery
 from agent.core.case import Case, subjects
 from agent.core.recovery import Verification
-from agent.model.check import Confirm
+from agent.core.state import Draft
+from agent.model.check import CheckRules, Confirm
 from agent.model.commands import Ask
 from agent.model.execution import HostRun, RunPhase, StepOutcome, StepStatus
 from agent.model.health import Key
 from agent.model.observation import Verdict
 from agent.model.runbook import AskCheck
+
+_PATIENCE = 2.5
+"""Time-outs: an asking may wait for the one before it, and one that hangs is given up after two."""
 
 
 def begin_check(case: Case, run: HostRun, demand: AskCheck) -> HostRun:
@@ -59,8 +63,7 @@ def begin_verification(case: Case, run: HostRun) -> HostRun:
 def verification(case: Case, run: HostRun) -> tuple[HostRun, Verification]:
     """How the verification stands, and the run that remembers since when it has been well."""
     draft, checks = case.draft, case.draft.settings.checks
-    rules = {key: checks[key.check].confirm if key.check in checks else Confirm(1, 1) for key in run.verify}
-    evidence = [recovery.Evidence(key, draft.health(key), draft.window(key), confirm) for key, confirm in rules.items()]
+    evidence = [_evidence(draft, key, checks.get(key.check)) for key in run.verify]
     found = recovery.verify(
         evidence,
         at=draft.at,
@@ -76,6 +79,13 @@ def verification(case: Case, run: HostRun) -> tuple[HostRun, Verification]:
     return run, found
 
 
+def _evidence(draft: Draft, key: Key, rules: CheckRules | None) -> recovery.Evidence:
+    health, window = draft.health(key), draft.window(key)
+    if rules is None:  # the check is gone: any answer would do, and none will come
+        return recovery.Evidence(key, health, window, Confirm(1, 1))
+    return recovery.Evidence(key, health, window, rules.confirm, _PATIENCE * rules.timeout)
+
+
 def ask_again(case: Case, run: HostRun, keys: tuple[Key, ...]) -> HostRun:
     """Ask now, and look again in a while."""
     if keys:
@@ -87,7 +97,7 @@ def ask_again(case: Case, run: HostRun, keys: tuple[Key, ...]) -> HostRun:
     if run.stable_since is not None:
         moments.append(run.stable_since + case.runbook.verify.stable_for)
     coming = [moment for moment in moments if moment is not None and moment > at]
-    return replace(run, asks=run.asks + 1, due=min(due, *coming))
+    return replace(run, asks=run.asks + 1, due=min([due, *coming]))
 
 
 def _start_afresh(case: Case, keys: tuple[Key, ...]) -> None:

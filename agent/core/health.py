@@ -26,7 +26,7 @@ def observe(health: Health, window: Window, observation: Observation, rules: Che
     if status is not health.status:
         health = _change(health, status, observation, rules)
     if health.blind_since is not None:
-        health = replace(health, blind_since=None)
+        health = replace(health, blind_since=None, message=observation.message)
     if health.flapping and observation.at - health.changes[-1] >= rules.flapping.settle:
         health = replace(health, flapping=False)
     return health, window

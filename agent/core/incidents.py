@@ -269,7 +269,9 @@ def announce(draft: Draft, incident: Incident, assigned: str) -> Incident:
         priority=str(judged.priority),
     )
     draft.record(incident.id, EntryKind.ASSIGNED, assigned, team=incident.team)
-    return tell(draft, draft.put_incident(incident), Milestone.OPENED, f"{judged.priority}: {incident.title}")
+    return tell(
+        draft, draft.put_incident(incident), Milestone.OPENED, f"{judged.priority}: {incident.title}", whole=True
+    )
 
 
 def _title(symptom: Symptom) -> str:

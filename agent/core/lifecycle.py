@@ -74,17 +74,29 @@ MOVES: dict[Phase, dict[Move, Phase]] = {
     Phase.CLOSED: {Move.REOPEN: Phase.NEW},
 }
 
-_ADVICE = {
-    Move.RESOLVE: "it is being treated: wait for the verification, or take it over first (escalate)",
-    Move.CLOSE: "resolve it first; an incident closes only after recovery",
-    Move.REOPEN: "it is still open",
-}
+_TREATED = "it is being treated: wait for the verification, or take it over first (escalate)"
+_RESOLVE_FIRST = "resolve it first; an incident closes only after recovery"
+_SOLVED = "reopen it first if it is not solved"
+_DONE_BEFORE = ((Move.RESOLVE, Phase.RESOLVED), (Move.CLOSE, Phase.CLOSED))
+
+
+def _advice(phase: Phase, move: Move) -> str:
+    match move:
+        case Move.RESOLVE:
+            return _TREATED if phase.is_open else ""
+        case Move.ESCALATE | Move.TREAT:
+            return "" if phase.is_open else _SOLVED
+        case Move.CLOSE:
+            return _RESOLVE_FIRST if phase.is_open else ""
+        case _:
+            return "it is still open" if move is Move.REOPEN else ""
 
 
 def after(phase: Phase, move: Move) -> Phase:
     """The phase that follows. Raises IllegalMove."""
     following = MOVES[phase].get(move)
     if following is None:
-        advice = _ADVICE.get(move, "")
-        raise IllegalMove(f"cannot {move} an incident that is {phase}" + (f": {advice}" if advice else ""))
+        advice = _advice(phase, move)
+        already = "already " if (move, phase) in _DONE_BEFORE else ""
+        raise IllegalMove(f"cannot {move} an incident that is {already}{phase}" + (f": {advice}" if advice else ""))
     return following

@@ -1,7 +1,8 @@
 """What people may tell the agent to do, and what it answers. An act that is not possible changes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 
 from agent.core import classification, grouping, guard, health, incidents, response, selection, treatment
 from agent.core.case import subjects
@@ -99,12 +100,14 @@ def _assign(draft: Draft, actor: str, incident: Incident, to: str) -> Reply:
         return Reply(False, "say to whom: a team or a person", incident.id)
     if to in draft.settings.teams:
         incident = replace(incident, team=to, assignee=None)
+        known = to
     else:
         incident = replace(incident, assignee=to)
+        known = f"the person {to}: no team is called so{_did_you_mean(to, draft.settings.teams)}"
     draft.put_incident(incident)
     draft.record(incident.id, EntryKind.ASSIGNED, f"assigned to {to} by {actor}", actor=actor, to=to)
     tell(draft, incident, Milestone.UPDATED, f"Assigned to {to} by {actor}")
-    return Reply(True, f"{incident.id} is assigned to {to}", incident.id)
+    return Reply(True, f"{incident.id} is assigned to {known}", incident.id)
 
 
 def _start_afresh(draft: Draft, incident: Incident) -> Incident:
@@ -123,10 +126,10 @@ def _start_afresh(draft: Draft, incident: Incident) -> Incident:
 def _report(draft: Draft, actor: str, report: events.Report) -> Reply:
     settings = draft.settings
     if report.service is not None and report.service not in settings.services:
-        return Reply(False, f"there is no service {report.service!r}; known: {', '.join(sorted(settings.services))}")
+        return Reply(False, _there_is_no("service", report.service, settings.services))
     strangers = [host for host in report.hosts if host not in settings.hosts]
     if strangers:
-        return Reply(False, f"there is no host {strangers[0]!r} in the inventory")
+        return Reply(False, _there_is_no("host", strangers[0], settings.hosts))
     text = report.title + (f": {report.description}" if report.description else "")
     by = report.reporter or actor
     known = [i for i in draft.incidents() if i.phase.is_open and report.service and _concerns(i, report.service)]
@@ -184,7 +187,7 @@ def _open_report(draft: Draft, actor: str, by: str, report: events.Report) -> Re
 def _run_by_hand(draft: Draft, actor: str, wish: events.RunByHand) -> Reply:
     runbook = draft.settings.runbooks.get(wish.runbook)
     if runbook is None:
-        return Reply(False, f"there is no runbook {wish.runbook!r}")
+        return Reply(False, _there_is_no("runbook", wish.runbook, draft.settings.runbooks))
     incident = draft.incident(wish.incident) if wish.incident else None
     if wish.incident and incident is None:
         return Reply(False, f"there is no incident {wish.incident}")
@@ -196,7 +199,8 @@ def _run_by_hand(draft: Draft, actor: str, wish: events.RunByHand) -> Reply:
         return Reply(False, str(error))
     if missing:
         return Reply(False, f"{runbook.name} needs a value for {', '.join(missing)} (--var NAME=VALUE)")
-    hosts = tuple(dict.fromkeys(wish.hosts)) or selection.hosts_for(
+    named = (LOCALHOST if host == "local" else host for host in wish.hosts)
+    hosts = tuple(dict.fromkeys(named)) or selection.hosts_for(
         runbook, incident.ill if incident else (), draft.settings
     )
     why_not = _not_on(draft, hosts) or _forbidden(draft, runbook, hosts, wish.override)
@@ -209,7 +213,18 @@ def _not_on(draft: Draft, hosts: tuple[str, ...]) -> str | None:
     if not hosts:
         return "say on which hosts (--host)"
     strangers = [host for host in hosts if host not in draft.settings.hosts and host != LOCALHOST]
-    return f"there is no host {strangers[0]!r} in the inventory" if strangers else None
+    return _there_is_no("host", strangers[0], draft.settings.hosts) if strangers else None
+
+
+def _there_is_no(what: str, name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    hint = _did_you_mean(name, names) or (f"; known: {', '.join(names[:12])}" if names else "")
+    return f"there is no {what} {name!r}{hint}"
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _forbidden(draft: Draft, runbook: Runbook, hosts: tuple[str, ...], override: str | None) -> str | None:

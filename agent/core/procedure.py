@@ -21,6 +21,8 @@ from agent.model.quantities import say_duration
 from agent.model.runbook import Action, AskCheck, AskPerson, Pause, Perform, Step
 from agent.model.timeline import EntryKind
 
+_NOT_CARRIED_OUT = (StepStatus.UNREACHABLE, StepStatus.SKIPPED, StepStatus.REFUSED)
+
 
 def begin(case: Case, run: HostRun) -> HostRun:
     """The host's turn has come."""
@@ -139,7 +141,8 @@ def _order(case: Case, run: HostRun, step: Step, action: Action) -> HostRun:
 def _after_step(case: Case, run: HostRun, outcome: StepOutcome) -> HostRun:
     """Where a step's result leads: ended, paused, or about to start another step."""
     step = case.step(run)
-    run = replace(run, phase=RunPhase.RUNNING, pending=None, due=None)
+    touched = run.touched or not (step.evidence or outcome.status in _NOT_CARRIED_OUT)
+    run = replace(run, phase=RunPhase.RUNNING, pending=None, due=None, touched=touched)
     case.record_step(run, step, outcome)
     if step.register_as:
         run = replace(run, registered={**run.registered, step.register_as: outcome})
@@ -153,7 +156,10 @@ def _after_step(case: Case, run: HostRun, outcome: StepOutcome) -> HostRun:
     if _may_try_again(step, run, outcome):
         at, delay = case.draft.at, step.retry.delay * step.retry.backoff ** (run.attempt - 1)
         return replace(run, phase=RunPhase.PAUSED, attempt=run.attempt + 1, due=at + delay, phase_since=at)
-    return _failed(case, run, step, f"step {step.name!r} {outcome.status}" + _with(outcome.message))
+    because = f"step {step.name!r} {outcome.status}" + _with(outcome.message)
+    if outcome.status is StepStatus.UNREACHABLE and not run.touched and not _goes_on(step):
+        return end(case, run, Outcome.UNREACHABLE, because)  # there is nothing to roll back
+    return _failed(case, run, step, because)
 
 
 def _may_try_again(step: Step, run: HostRun, outcome: StepOutcome) -> bool:
@@ -165,9 +171,13 @@ def _may_try_again(step: Step, run: HostRun, outcome: StepOutcome) -> bool:
     return certain or step.repeatable
 
 
+def _goes_on(step: Step) -> bool:
+    """Whether the steps after it run although it failed; without a person's yes nothing goes on."""
+    return step.on_failure == "continue" and not isinstance(step.action.demand(), AskPerson)
+
+
 def _failed(case: Case, run: HostRun, step: Step, because: str) -> HostRun:
-    needs_consent = isinstance(step.action.demand(), AskPerson)
-    if step.on_failure == "continue" and not needs_consent:  # without a yes nothing goes on
+    if _goes_on(step):
         return replace(run, step=run.step + 1, attempt=1)
     if run.section is Section.ROLLBACK:
         return end(case, run, run.rolling_back_because or Outcome.FAILED, f"the rollback failed too: {because}")

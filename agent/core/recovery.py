@@ -20,12 +20,16 @@ _SLOWEST_ASK = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of one subject under verification."""
+    """What is known of one subject under verification.
+
+    `patience`: seconds that the check may take to answer at all; a host that hangs answers by not doing so.
+    """
 
     key: Key
     health: Health | None
     window: Window
     confirm: Confirm
+    patience: float = 0.0
 
     @property
     def is_well(self) -> bool:
@@ -66,6 +70,8 @@ def verify(
         return Verification(None, since, "well, waiting to see whether it stays so")
     if at < deadline:
         return Verification(None, None, "not well yet")
+    if any(subject.window.last_verdict is None and at < deadline + subject.patience for subject in unwell):
+        return Verification(None, None, "the first question has not been answered yet")
     bad = [subject for subject in unwell if not subject.is_unanswered]
     if bad:
         said = "; ".join(f"{subject.key}: {subject.window.message or 'not well'}" for subject in bad)

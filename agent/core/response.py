@@ -120,7 +120,7 @@ def escalate(
     to = incident.assignee or incident.team
     named = {"reason": str(reason)} if reason else {}
     draft.record(incident.id, EntryKind.ESCALATED, f"handed to {to}: {because}", actor=actor, to=to, **named)
-    incident = tell(draft, incident, Milestone.UPDATED, f"Handed to {to}: {because}")
+    incident = tell(draft, incident, Milestone.UPDATED, f"Handed to {to}: {because}", whole=True)
     if incident.execution:
         execution = draft.execution(incident.execution)
         if execution and execution.is_running:
@@ -187,7 +187,9 @@ def _ill_since(incident: Incident) -> float:
 
 
 def _comes_and_goes(keys: list[Key]) -> str:
-    return f"{Reason.FLAPPING}: {', '.join(map(str, keys))} comes and goes; treating it again would not help"
+    names = ", ".join(map(str, keys))
+    advice = "treating it again would not help; it resolves by itself once it has settled"
+    return f"{Reason.FLAPPING}: {names} comes and goes, {advice}"
 
 
 def _flaps(draft: Draft, key: Key) -> bool:

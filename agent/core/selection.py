@@ -103,6 +103,8 @@ def _did_not_help(draft: Draft, attempt: Attempt, runbook: Runbook, ill: tuple[S
     """
     if attempt.outcome == Outcome.STOPPED:
         return False
+    if attempt.outcome == Outcome.UNREACHABLE:
+        return any(symptom.since <= attempt.at for symptom in ill)  # worth another try after a relapse
     if attempt.outcome not in _HELPED_SOMEBODY:
         return True
     treated = {treatment.host for treatment in draft.treatments() if treatment.execution == attempt.execution}

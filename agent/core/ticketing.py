@@ -7,10 +7,15 @@ from agent.model.commands import Milestone, UpdateTicket
 from agent.model.incident import Incident
 
 
-def tell(draft: Draft, incident: Incident, milestone: Milestone, text: str) -> Incident:
-    """Queue an update of the incident's ticket; returns the incident with the update counted."""
+def tell(draft: Draft, incident: Incident, milestone: Milestone, text: str, *, whole: bool = False) -> Incident:
+    """Queue an update of the incident's ticket; returns the incident with the update counted.
+
+    `whole`: with everything known so far, for whoever reads the ticket first or has to take over.
+    """
     if not draft.settings.has_tickets:
         return incident
+    if whole:
+        text = f"{text}\n\n{describe(incident)}"
     incident = draft.put_incident(replace(incident, updates=incident.updates + 1))
     draft.order(UpdateTicket(incident.id, incident.updates, milestone, text, fields=fields_of(incident)))
     return incident
@@ -43,11 +48,14 @@ def describe(incident: Incident) -> str:
     for symptom in incident.symptoms:
         state = "well again" if symptom.cleared_at else symptom.status.name
         lines.append(f"- {symptom.key}: {state}" + (f": {symptom.message}" if symptom.message else ""))
+    if incident.attempts:
+        lines += ["", "Treatments so far:"]
+        lines += [f"- {attempt.runbook} ({attempt.execution}): {attempt.outcome}" for attempt in incident.attempts]
     classification = incident.classification
     lines += [
         "",
         f"Priority {classification.priority} because {classification.impact_because};",
         f"{classification.urgency_because}.",
-        f"Assigned to {incident.team}.",
+        f"Assigned to {incident.assignee or incident.team}.",
     ]
     return "\n".join(lines)

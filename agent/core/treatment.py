@@ -27,6 +27,7 @@ _GRAVEST_FIRST = (
     Outcome.DECLINED,
     Outcome.UNDECIDABLE,
     Outcome.FAILED,
+    Outcome.UNREACHABLE,
     Outcome.NOT_RECOVERED,
     Outcome.STOPPED,
     Outcome.REFUSED,
@@ -41,7 +42,7 @@ def circumstances(draft: Draft) -> Circumstances:
         at=draft.at,
         rules=draft.settings.policy.treatment,
         freeze=draft.freeze,
-        treatments=tuple(draft.treatments()),
+        treatments=tuple(treatment for treatment in draft.treatments() if treatment.counts),
         under_treatment={
             run.host: execution.id
             for execution in draft.executions()
@@ -285,7 +286,8 @@ def _finish(draft: Draft, execution: Execution) -> Execution:
         treatment = known.get((execution.id, run.host))
         if treatment:
             effective = run.outcome in (Outcome.RECOVERED, Outcome.DONE)
-            draft.put_treatment(replace(treatment, effective=effective))
+            counts = run.outcome is not Outcome.UNREACHABLE
+            draft.put_treatment(replace(treatment, effective=effective, counts=counts))
     reasons = "; ".join(dict.fromkeys(run.reason for run in execution.runs if run.outcome is outcome and run.reason))
     draft.record(
         execution.incident or execution.id,

@@ -50,7 +50,7 @@ ConfirmRule = Annotated[
 class Flapping(Authored):
     """A subject that changes `changes` times `within` a time flaps until it has been quiet for `settle`."""
 
-    changes: int = Field(6, ge=2)
+    changes: int = Field(10, ge=2)
     within: Duration = 1800.0
     settle: Duration = 600.0
 

@@ -49,12 +49,16 @@ class RunPhase(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a treatment came to. Only RECOVERED resolves; UNDECIDABLE and UNKNOWN are for a person."""
+    """What a treatment came to. Only RECOVERED resolves; UNDECIDABLE and UNKNOWN are for a person.
+
+    UNREACHABLE: nothing was done, because the host could not be reached or would not let us in.
+    """
 
     RECOVERED = "recovered"
     NOT_RECOVERED = "not recovered"
     UNDECIDABLE = "undecidable"
     FAILED = "failed"
+    UNREACHABLE = "unreachable"
     OUTCOME_UNKNOWN = "outcome unknown"
     REFUSED = "refused"
     STOPPED = "stopped"
@@ -69,7 +73,8 @@ class HostRun:
     `step` indexes the current section; `attempt` counts from 1; `pending`: id of the command under way;
     `registered`: results that later steps may use; `rolling_back_because`: what the treatment came to,
     kept while the rollback is under way; `due`: when to look again; `asks`: how often a check was asked;
-    `stable_since`: since when all that is verified has been well. Times in seconds since the epoch.
+    `touched`: a step other than evidence has been carried out. `stable_since`: since when all that is
+    verified has been well. Times in seconds since the epoch.
     """
 
     host: str
@@ -89,6 +94,7 @@ class HostRun:
     due: float | None = None
     asks: int = 0
     stable_since: float | None = None
+    touched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +132,14 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """A host treated by a runbook, kept for limits. `effective` None while it runs."""
+    """A host treated by a runbook, kept for limits. `effective` None while it runs.
+
+    `counts`: toward limits; not when nothing was done because the host could not be reached.
+    """
 
     execution: str
     runbook: str
     host: str
     at: float
     effective: bool | None = None
+    counts: bool = True

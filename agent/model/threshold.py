@@ -104,11 +104,12 @@ def _comparison(text: str) -> Comparison:
     match = _COMPARISON.fullmatch(text)
     if not match:
         raise ValueError(f"{text!r} is not a threshold: {_HINT}")
-    bound, unit = _bound(match[3].replace(" ", ""))
+    bound, unit = _bound(match[3])
     return Comparison(match[1], match[2], bound, unit, text.strip())
 
 
-def _bound(text: str) -> tuple[float, Unit | None]:
+def _bound(written: str) -> tuple[float, Unit | None]:
+    text = written.replace(" ", "")
     if re.fullmatch(r"-?\d{1,30}(\.\d{1,15})?", text):
         return float(text), None
     if match := re.fullmatch(r"(-?\d{1,15}(?:\.\d{1,9})?)%", text):
@@ -118,7 +119,7 @@ def _bound(text: str) -> tuple[float, Unit | None]:
     try:
         return parse_duration(text), Unit.SECONDS
     except ValueError:
-        raise ValueError(f"{text!r} is not a number with a unit: {_HINT}") from None
+        raise ValueError(f"{written!r} is not a number with a unit: {_HINT}") from None
 
 
 Condition = Annotated[
