@@ -26,7 +26,7 @@ Folder = Annotated[Path | None, typer.Argument(metavar="[DIR]", help="The same a
 
 def chosen(folder: Path | None, config: Path | None) -> Path:
     """The configuration folder, however it was named; a word on the command line counts more than a variable."""
-    return folder or config or places.config_folder()
+    return folder or config or places.needed_config_folder()
 
 
 def run(

@@ -19,8 +19,11 @@ def _incident(text: str) -> str:
 
 
 def _incident_or_execution(text: str) -> str:
-    found = _EXECUTION.fullmatch(text.upper())
-    return f"RUN-{int(found[1])}" if found else _incident(text)
+    if found := _EXECUTION.fullmatch(text.upper()):
+        return f"RUN-{int(found[1])}"
+    if found := _INCIDENT.fullmatch(text.upper()):
+        return f"INC-{int(found[1])}"
+    raise typer.BadParameter(f"{text!r} is neither an incident nor a run; they look like INC-12 and RUN-7")
 
 
 def _some_incident(text: str | None) -> str | None:

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from agent.cli.exits import refused
+
 SYSTEM_SOCKET = Path("/run/paramedic/control.sock")
 SYSTEM_STATE = Path("/var/lib/paramedic")
 SYSTEM_CONFIG = Path("/etc/paramedic")
@@ -27,6 +29,17 @@ def stores(named: str | None, socket: str | None) -> list[Path]:
 def config_folder() -> Path:
     """Where the configuration is when nobody says: that of a checkout one stands in, else the system's."""
     return CHECKOUT_CONFIG if CHECKOUT_CONFIG.is_dir() or not SYSTEM_CONFIG.is_dir() else SYSTEM_CONFIG
+
+
+def needed_config_folder() -> Path:
+    """Raises Failure when nobody said where it is and it is in neither place."""
+    folder = config_folder()
+    if folder.is_dir():
+        return folder
+    raise refused(
+        f"no configuration: neither {CHECKOUT_CONFIG} (here, in {Path.cwd()}) nor {SYSTEM_CONFIG} is there; "
+        "name its folder: --config DIR"
+    )
 
 
 def is_trusted(socket: Path) -> bool:

@@ -93,7 +93,7 @@ def dry_run(
     from agent.cli.dry_run import dry_run as preview_of
     from agent.cli.dry_run import print_dry_run
 
-    steps = preview_of(name, hosts or [], given(values), config or places.config_folder())
+    steps = preview_of(name, hosts or [], given(values), config or places.needed_config_folder())
     if as_json:
         from agent.runtime.control.plain import plain
 

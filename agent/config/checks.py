@@ -70,7 +70,10 @@ class _Reader:
     def _kind(self, path: Path, authored: Mapping[str, object]) -> type[CheckType] | None:
         kinds = registry.kinds(registry.CHECKS)
         if "kind" not in authored:
-            self._source.report(path, "'kind' is missing", f"write kind: followed by one of {', '.join(kinds)}")
+            hint = f"write kind: followed by one of {', '.join(kinds)}"
+            if authored.get("type") in kinds:
+                hint = f"write kind: {authored['type']} instead of type: {authored['type']}"
+            self._source.report(path, "'kind' is missing", hint)
             return None
         kind = authored["kind"]
         if not isinstance(kind, str):

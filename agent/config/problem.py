@@ -10,6 +10,23 @@ from agent.model.text import one_line
 Path = tuple[str | int, ...]
 """Keys and list indices from the top of a document: `("checks", "web", "ladder", 0)`."""
 
+_ELSEWHERE = {
+    "cmd": ("run", "command"),
+    "command": ("run",),
+    "depends": ("depends_on",),
+    "frequency": ("every",),
+    "hostname": ("address",),
+    "hosts": ("on",),
+    "interval": ("every",),
+    "ip": ("address",),
+    "period": ("every",),
+    "retries": ("retry",),
+    "schedule": ("every",),
+    "targets": ("on",),
+    "type": ("kind",),
+}
+"""What other programs call it: no spelling leads from one word to the other."""
+
 _TEXT_LIMIT = 400
 _CANDIDATES = 1000
 
@@ -53,10 +70,14 @@ class ConfigProblems(ParamedicError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-def nearest(word: object, known: Iterable[str]) -> str | None:
-    """The known word a person most likely meant, if there is one."""
+def nearest(word: object, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known word a person most likely meant, if there is one. `cutoff`: how alike, from 0 to 1."""
     by_lower = {name.lower(): name for _, name in zip(range(_CANDIDATES), known, strict=False)}
-    found = difflib.get_close_matches(str(word)[:100].lower(), by_lower, n=1, cutoff=0.6)
+    written = str(word)[:100].lower()
+    for name in _ELSEWHERE.get(written, ()):
+        if name in by_lower:
+            return by_lower[name]
+    found = difflib.get_close_matches(written, by_lower, n=1, cutoff=cutoff)
     return by_lower[found[0]] if found else None
 
 

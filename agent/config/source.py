@@ -93,6 +93,9 @@ class Folder(Source):
     def _files(self, folder: FilePath) -> list[FilePath]:
         try:
             files = sorted(file for file in folder.iterdir() if file.suffix in (".yaml", ".yml") and file.is_file())
+        except NotADirectoryError:
+            self._unreadable(str(folder), "is a file", f"the configuration is a folder: give {folder.parent}")
+            return []
         except OSError as error:
             self._unreadable(
                 str(folder), f"cannot be read as a folder: {error.strerror}", "name the folder that holds checks.yaml"
@@ -131,7 +134,7 @@ class Folder(Source):
         if not isinstance(content, dict):
             what = f"expected a mapping ('{'name' if name in NAMED else 'key'}: …' lines)"
             self.is_whole = False
-            self.problems.append(document.problem((name,), what, f"indent what belongs to {name}"))
+            self.problems.append(document.problem((name,), what, _instead_of(name, content)))
             return
         for key, value in content.items():
             self._add_entry(document, name, key, value)
@@ -148,6 +151,17 @@ class Folder(Source):
             return
         self._homes[section, key] = document
         self._sections[section][key] = value
+
+
+def _instead_of(section: str, content: object) -> str:
+    """What to write instead of something that is no mapping."""
+    first = content[0] if isinstance(content, list) and content else None
+    if not isinstance(first, dict):
+        return f"indent what belongs to {section}"
+    if section not in NAMED or (len(first) == 1 and isinstance(next(iter(first.values())), dict)):
+        return "leave out the '- '"
+    name = first.get("name")
+    return f"no list, but each under its name: write {name if isinstance(name, str) else 'NAME'}: {{…}}"
 
 
 def _read(file: FilePath) -> Document:

@@ -1,11 +1,11 @@
 """Reading the steps of a runbook: the keys all steps have, and the one that says what is done."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from agent.config.kinds import keys_of, plugin
 from agent.config.probes import texts
-from agent.config.problem import Path, say_known
+from agent.config.problem import Path, nearest
 from agent.config.secret import secret_names
 from agent.config.shape import keys
 from agent.config.source import RunbookFile
@@ -19,6 +19,8 @@ COMMON = tuple(key for key in keys(Step) if key != "action")
 """What every step may say, whatever it does."""
 
 _RESULT_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,63}"
+_ALIKE = 0.7
+_TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _TAKEN = ("incident", "host", "vars", "steps", "secret", "range")
 _EVIDENCE = {"on_failure": "continue", "repeatable": True}
 """Looking is allowed to fail and may be done again, so evidence steps need not say so."""
@@ -48,7 +50,7 @@ class StepReader:
         found = [key for key in authored if key in kinds]
         unknown = [key for key in authored if key not in kinds and key not in COMMON]
         for key in unknown:
-            hint = _where_it_belongs(key, found) or say_known(key, (*kinds, *COMMON))
+            hint = _where_it_belongs(key, found) or _what_was_meant(key, kinds, found)
             self._source.report((*path, key), f"there is no key '{key}' in a step", hint)
         if len(found) > 1:
             what = f"does two things at once: {' and '.join(found)}"
@@ -144,8 +146,17 @@ def _where_it_belongs(key: str, kinds: list[str]) -> str:
     return ""
 
 
+def _what_was_meant(key: str, kinds: Sequence[str], found: list[str]) -> str:
+    """`restart: nginx` is no odd spelling of `retry`: it says what to do, in a word that we do not have."""
+    if meant := nearest(key, kinds) or nearest(key, COMMON, _ALIKE):
+        return f"did you mean '{meant}'?"
+    if found:
+        return f"known here: {', '.join(COMMON)}"
+    return f"what a step does is one of {', '.join(kinds)}: write run: COMMAND"
+
+
 def _name(kind: str | None, authored: object) -> str:
-    """What a step without a name is called: what it does."""
+    """What a step without a name is called: what it does, with … for what differs from run to run."""
     value = next(iter(authored.values()), "") if isinstance(authored, dict) else authored
-    first_line = str(value).strip().split("\n", 1)[0]
+    first_line = _TEMPLATE.sub("…", str(value)).strip().split("\n", 1)[0]
     return one_line(f"{kind} {first_line}".strip(), 80)

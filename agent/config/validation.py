@@ -1,5 +1,6 @@
 """Validating what people wrote against a model, and saying what is wrong in plain words."""
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
@@ -135,7 +136,8 @@ def _say_one(model: type[BaseModel], details: ErrorDetails) -> tuple[str, str]:
     if kind in ("literal_error", "enum"):
         return _say_choice(got, context["expected"])
     if kind in ("value_error", "assertion_error"):
-        return str(context["error"]).replace(repr(got), show(got) if isinstance(got, str) else repr(got)), ""
+        said = str(context["error"]).replace(repr(got), show(got) if isinstance(got, str) else repr(got))
+        return said, _joined_reading(got) if "is not a threshold" in said else ""
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
         return f"must be {words} {context[bound]:g}, got {got}", ""
@@ -145,6 +147,12 @@ def _say_one(model: type[BaseModel], details: ErrorDetails) -> tuple[str, str]:
         return "must not be empty", ""
     said = details["msg"].replace("Input should be", "must be").replace("Value error, ", "")
     return f"{show(got)}: {said[:1].lower()}{said[1:]}", ""
+
+
+def _joined_reading(got: object) -> str:
+    """A hint for a threshold whose reading is written as two words: `oldest job > 10m`."""
+    words = re.match(r"\s*(\w+(?: \w+)+)\s*[<>=!]", got) if isinstance(got, str) else None
+    return f"a reading is one word: write {words[1].replace(' ', '_')}" if words else ""
 
 
 def _say_missing(model: type[BaseModel], details: ErrorDetails) -> tuple[str, str]:

@@ -285,6 +285,11 @@ def test_show_of_what_is_not_there_is_no(site: ControlSite) -> None:
     assert (said.code, said.err) == (1, "there is neither an incident nor a run called INC-99\n")
 
 
+def test_a_word_that_is_neither_an_incident_nor_a_run_is_told_both() -> None:
+    said = " ".join(paramedic("show", "RUNN-1").err.replace("│", " ").split())
+    assert "neither an incident nor a run; they look like INC-12 and RUN-7" in said
+
+
 def test_incidents_are_listed_or_said_to_be_none(site: ControlSite) -> None:
     said = site.paramedic("incidents", "--all", "--service", "shop", "--priority", "p2", "--since", "2025-11-20")
     assert "INC-12  P1  escalated" in said.out

@@ -156,6 +156,24 @@ def test_a_folder_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
         assert "Traceback" not in said.err
 
 
+def test_a_file_of_the_configuration_is_no_folder() -> None:
+    said = paramedic("check-config", str(SHIPPED / "checks.yaml"))
+    assert said.code == 1
+    assert f"give {SHIPPED}" in said.out
+
+
+@pytest.mark.skipif(Path("/etc/paramedic").exists(), reason="NOT RUN HERE: /etc/paramedic is there")
+@pytest.mark.parametrize(
+    "words", [["check-config"], ["run"], ["runbook", "dry-run", "look"]], ids=lambda words: " ".join(words)
+)
+def test_without_any_configuration_both_places_are_named(tmp_path: Path, words: list[str]) -> None:
+    said = paramedic(*words, folder=tmp_path)
+    assert said.code == 1
+    assert str(tmp_path) in said.err
+    assert "/etc/paramedic" in said.err
+    assert "--config DIR" in said.err
+
+
 # checks and runbooks from the configuration
 
 

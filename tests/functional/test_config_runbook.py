@@ -48,6 +48,8 @@ def test_steps_without_a_name_are_called_by_what_they_do() -> None:
     text = "runbook: r\nsteps:\n  - run: |\n      first line\n      second\n  - wait: 5s\n  - {name: mine, wait: 1s}\n"
     names = [step.name for step in parse_runbook(text, "r.yaml").steps]
     assert names == ["run first line", "wait 5s", "mine"]
+    text = "runbook: r\nvars: {n: {default: x}}\nsteps:\n  - run: uptime; echo {{ vars.n }} on {{ host.name }}\n"
+    assert [step.name for step in parse_runbook(text, "r.yaml").steps] == ["run uptime; echo … on …"]
     long = parse_runbook(f"runbook: r\nsteps:\n  - run: {'x' * 500}\n", "r.yaml").steps[0].name
     assert len(long) <= 80
 
