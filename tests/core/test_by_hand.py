@@ -37,8 +37,8 @@ def test_it_is_verified_when_the_runbook_says_by_what() -> None:
 @pytest.mark.parametrize(
     ("wish", "why"),
     [
-        (events.RunByHand("nothing", ("web1",)), "there is no runbook 'nothing'"),
-        (by_hand("web9", variables={"size": 5}), "there is no host 'web9' in the inventory"),
+        (events.RunByHand("nothing", ("web1",)), "there is no runbook 'nothing'; known: restart-db, restart-web"),
+        (by_hand("web9", variables={"size": 5}), "there is no host 'web9' (did you mean web3?)"),
         (events.RunByHand("restart-web", (), {"size": 5}), "say on which hosts (--host)"),
         (by_hand(incident="INC-9"), "there is no incident INC-9"),
         (by_hand(variables={"untt": "x"}), "restart-web has no variable 'untt'; it has: unit, size"),

@@ -33,7 +33,7 @@ def test_hosts_that_fail_in_one_pass_are_treated_in_one_execution() -> None:
     ward.falls_ill("web", "web1", "web2")
     assert [run.host for run in ward.execution().runs] == ["web1", "web2"]
     assert ward.under_way() == [("web1", "restart")]
-    assert [update.text for update in ward.updates] == [
+    assert [update.text.splitlines()[0] for update in ward.updates] == [
         "P2: web on web1 is CRITICAL: web1 says CRITICAL",
         "Also: web on web2 is CRITICAL: web2 says CRITICAL",
         "Treatment: restart-web on web1, web2",

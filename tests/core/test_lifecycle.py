@@ -24,7 +24,7 @@ def cells() -> list[tuple[Phase, Move, str]]:
 @pytest.mark.parametrize(("phase", "move", "cell"), cells())
 def test_every_move_from_every_phase(phase: Phase, move: Move, cell: str) -> None:
     if cell == "-":
-        with pytest.raises(IllegalMove, match=f"cannot {move} an incident that is {phase}"):
+        with pytest.raises(IllegalMove, match=f"cannot {move} an incident that is (already )?{phase}"):
             after(phase, move)
     else:
         assert after(phase, move) is Phase(cell)
@@ -40,3 +40,5 @@ def test_a_refused_move_says_what_would_be_right() -> None:
         after(Phase.NEW, Move.CLOSE)
     with pytest.raises(IllegalMove, match="wait for the verification"):
         after(Phase.TREATING, Move.RESOLVE)
+    with pytest.raises(IllegalMove, match="reopen it first"):
+        after(Phase.RESOLVED, Move.ESCALATE)

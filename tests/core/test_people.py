@@ -311,8 +311,8 @@ def test_a_report_about_a_service_with_an_open_incident_is_added_to_it() -> None
 @pytest.mark.parametrize(
     ("report", "why"),
     [
-        (events.Report("x", service="shoop"), "there is no service 'shoop'; known: database, shop"),
-        (events.Report("x", hosts=("web9",)), "there is no host 'web9' in the inventory"),
+        (events.Report("x", service="shoop"), "there is no service 'shoop' (did you mean shop?)"),
+        (events.Report("x", hosts=("web9",)), "there is no host 'web9' (did you mean web3?)"),
     ],
 )
 def test_a_report_about_what_does_not_exist(report: events.Report, why: str) -> None:

@@ -79,7 +79,7 @@ def test_what_a_step_printed_is_used_by_the_next() -> None:
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
-        (Answer(status=StepStatus.UNREACHABLE), "failed"),
+        (Answer(status=StepStatus.UNREACHABLE), "unreachable"),
         (Answer(status=StepStatus.TIMED_OUT), "failed"),
         (Answer(takes=61.0), "failed"),
         (Answer(takes=60.0), "recovered"),

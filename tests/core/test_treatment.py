@@ -8,7 +8,8 @@ import pytest
 from agent.model import events
 from agent.model.execution import Outcome, StepOutcome, StepStatus
 from agent.model.incident import Phase
-from agent.model.runbook import Retry, Variable
+from agent.model.quantities import Rate
+from agent.model.runbook import Limits, Retry, Step, Variable
 from agent.model.timeline import EntryKind
 from tests.core.ward import (
     CRITICAL,
@@ -85,7 +86,6 @@ def test_a_service_that_fails_again_at_once_is_noticed_again() -> None:
     [
         {"exit": 1},
         {"status": StepStatus.TIMED_OUT},
-        {"status": StepStatus.UNREACHABLE},
         {"status": StepStatus.REFUSED},
         {"status": StepStatus.FAILED, "message": "no such kind"},
     ],
@@ -100,6 +100,43 @@ def test_what_a_failed_step_leads_to(
     if then is None:
         assert ward.execution().outcome is Outcome.FAILED
         assert ward.incident().phase is Phase.ESCALATED
+
+
+def look(name: str) -> Step:
+    return run(name, evidence=True, on_failure="continue", repeatable=True)
+
+
+def test_a_host_that_cannot_be_reached_before_anything_was_done_is_not_rolled_back() -> None:
+    ward = Ward(shop(runbook("r", run("first"), evidence=(look("log"), look("top")), rollback=ROLLBACK)))
+    ward.falls_ill()
+    ward.ends()
+    ward.ends(status=StepStatus.UNREACHABLE)
+    ward.ends(status=StepStatus.UNREACHABLE)
+    assert ward.execution().outcome is Outcome.UNREACHABLE
+    assert ward.incident().phase is Phase.ESCALATED
+    assert not ward.under_way()
+
+
+def test_a_host_that_cannot_be_reached_any_more_is_rolled_back() -> None:
+    ward = Ward(shop(runbook("r", run("first"), run("second"), rollback=ROLLBACK)))
+    ward.falls_ill()
+    ward.ends()
+    ward.ends(status=StepStatus.UNREACHABLE)
+    assert ward.under_way() == [("web1", "undo")]
+
+
+def test_what_never_reached_the_host_counts_toward_no_limit_and_is_tried_again_after_a_relapse() -> None:
+    ward = Ward(shop(runbook("r", limits=Limits(per_host=Rate(1, 3600)))))
+    ward.falls_ill()
+    ward.ends(status=StepStatus.UNREACHABLE)
+    assert ward.incident().phase is Phase.ESCALATED, "and not again and again while it is out of reach"
+    ward.gets_well()
+    ward.falls_ill()
+    assert ward.under_way() == [("web1", "restart")]
+    ward.ends()
+    ward.gets_well()
+    ward.falls_ill()
+    assert ward.reasons() == ["rate limit"]
 
 
 @pytest.mark.parametrize("policy", ["abort", "continue", "rollback"])
