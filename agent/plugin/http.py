@@ -4,6 +4,7 @@ requests bounds each read, not their sum: a server that drips a byte a second ke
 the TLS handshake and the headers too. Here a timer shuts the connection down when the time is over.
 """
 
+import errno
 import socket
 import threading
 import time
@@ -23,7 +24,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from agent.errors import CannotAsk
 from agent.model.authored import Authored, SecretName
 from agent.plugin.api import Secrets
-from agent.plugin.network import connect, say_silence, timed_out
+from agent.plugin.network import connect, say_failure, say_silence, timed_out
 
 urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # who wrote `verify_tls: false` meant it
 
@@ -78,7 +79,11 @@ _deadline: ContextVar[Deadline] = ContextVar("deadline of the request under way"
 
 def _connect_watched(host: str, port: int) -> socket.socket:
     deadline = _deadline.get()
-    connection = connect(host, port, deadline.left)
+    try:
+        connection = connect(host, port, deadline.left)
+    except (BrokenPipeError, ConnectionResetError) as error:
+        # urllib3 passes over these two, as a server may answer before it has read all; here there is no connection.
+        raise ConnectionAbortedError(errno.ECONNABORTED, say_failure(error)) from error
     deadline.watch(connection)
     return connection
 
