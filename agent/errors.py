@@ -85,6 +85,10 @@ class StoreCorrupt(StoreError):
     """What is in the file is not what was written: damaged pages, a foreign database, or an unreadable row."""
 
 
+class StoreRefused(StoreError):
+    """What was to be stored contradicts what is there: a defect of ours, and no other try will be taken either."""
+
+
 class StoreNotWritable(StoreError):
     """The file or its folder is read-only or not ours to write."""
 

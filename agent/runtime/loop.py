@@ -3,15 +3,15 @@
 import logging
 import queue
 import threading
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from agent.core.engine import decide
 from agent.core.state import State
-from agent.errors import StoreError
+from agent.errors import StoreError, StoreRefused
 from agent.model.commands import Command
 from agent.model.decision import Decision, Reply
 from agent.model.events import Event, TimePassed
@@ -26,6 +26,11 @@ _BATCH = 512
 """Events decided in one transaction at the most: one commit for many is free speed."""
 _IDLE_BEAT = 5.0
 _COMMIT_RETRY = 1.0
+_TIMERS_REST = 30.0
+"""Seconds until timers are looked at again when what is due cannot be decided: it is still due at once, and a
+defect must fill neither a processor nor the record."""
+
+_NOBODY_DECIDES = Reply(False, "the agent is ending, its journal says why; what was asked may still be on its record")
 
 
 class Record(Protocol):
@@ -36,10 +41,21 @@ class Record(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """An event whose sender waits for the reply, or work to be done in the deciding thread."""
+    """An event whose sender waits for the reply."""
 
-    event: Event | Callable[[State], None]
+    event: Event
     answer: Future[Reply | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """Work to be done in the deciding thread, whose sender waits until it is done."""
+
+    make: Callable[[State], None]
+    answer: Future[Reply | None]
+
+
+_Item = Event | _Question | _Change
 
 
 class Loop:
@@ -54,9 +70,11 @@ class Loop:
         *,
         alive: Callable[[], None] = lambda: None,
         beat: float = _IDLE_BEAT,
+        failed: Callable[[], None] = lambda: None,
     ) -> None:
         """`perform` is called after the commit, in the deciding thread, and must not block. `beat` in seconds:
-        `alive` is called at least so often while the loop is well.
+        `alive` is called at least so often while the loop is well. `failed`: a defect has ended the loop; only
+        a new start, from what is committed, is sound then.
         """
         self.state = state
         self.commit_error: str | None = None
@@ -65,8 +83,11 @@ class Loop:
         self._perform = perform
         self._alive = alive
         self._beat = beat
-        self._events: queue.SimpleQueue[Event | _Question | None] = queue.SimpleQueue()
+        self._failed = failed
+        self._timers_rest_until = 0.0
+        self._events: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
+        self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="decide", daemon=True)
 
     @property
@@ -90,29 +111,62 @@ class Loop:
         self._events.put(event)
 
     def ask(self, event: Event) -> "Future[Reply | None]":
-        """Hand in an event and get the reply once the decision is committed."""
-        question = _Question(event, Future())
-        self._events.put(question)
-        return question.answer
+        """Hand in an event and get the reply once the decision is committed. A loop that has ended says no."""
+        return self._put(_Question(event, Future()))
 
     def call(self, change: Callable[[State], None]) -> "Future[Reply | None]":
-        """Run a change of the state that is not a decision (new settings) in the deciding thread."""
-        question = _Question(change, Future())
+        """Run a change of the state that is not a decision (new settings) in the deciding thread.
+
+        Answered as soon as it is made, by None. Until it begins it can be cancelled.
+        """
+        return self._put(_Change(change, Future()))
+
+    def _put(self, question: _Question | _Change) -> "Future[Reply | None]":
         self._events.put(question)
+        if self._over.is_set():
+            self._turn_away()
         return question.answer
 
     def _run(self) -> None:
-        while True:
-            batch = self._take()
-            self._decide(batch)
-            self._alive()
-            if self._stopping.is_set() and self._events.empty():
-                return
+        batch: list[_Item] = []
+        try:
+            while not (self._stopping.is_set() and self._events.empty()):
+                batch = self._take()
+                self._decide(batch)
+                self._alive()
+        except StoreError as error:
+            log.critical("the latest decisions could not be committed and are lost: %s", error)
+            if not self._stopping.is_set():
+                self._failed()
+        except Exception:  # what is in memory and what is on record may differ from here on
+            log.critical("a defect has ended the deciding loop", exc_info=True)
+            self._failed()
+        finally:
+            self._over.set()
+            for item in batch:
+                self._turn_away_one(item)
+            self._turn_away()
 
-    def _take(self) -> list[Event | _Question]:
+    def _turn_away(self) -> None:
+        """Whoever waits for an answer gets one."""
+        with suppress(queue.Empty):
+            while True:
+                self._turn_away_one(self._events.get_nowait())
+
+    @staticmethod
+    def _turn_away_one(item: _Item | None) -> None:
+        if isinstance(item, _Question | _Change):
+            with suppress(InvalidStateError):  # answered, or cancelled
+                item.answer.set_result(_NOBODY_DECIDES)
+
+    def _next_due(self) -> float | None:
         due = self.state.next_due()
+        return None if due is None else max(due, self._timers_rest_until)
+
+    def _take(self) -> list[_Item]:
+        due = self._next_due()
         wait = self._beat if due is None else min(self._beat, max(0.0, due - self._now()))
-        batch: list[Event | _Question] = []
+        batch: list[_Item] = []
         try:
             first = self._events.get(timeout=wait) if wait > 0 else self._events.get_nowait()
             while True:
@@ -123,22 +177,22 @@ class Loop:
                 first = self._events.get_nowait()
         except queue.Empty:
             pass
-        due = self.state.next_due()
+        due = self._next_due()
         now = self._now()
         if due is not None and due <= now:
             batch.append(TimePassed(now))
         return batch
 
-    def _decide(self, batch: Sequence[Event | _Question]) -> None:
+    def _decide(self, batch: Sequence[_Item]) -> None:
         decisions: list[Decision] = []
         answers: list[tuple[Future[Reply | None], Reply | None]] = []
         for item in batch:
-            event = item.event if isinstance(item, _Question) else item
-            if callable(event):
-                event(self.state)
-                decision = Decision()
-            else:
-                decision = self._one(event)
+            if isinstance(item, _Change):
+                if item.answer.set_running_or_notify_cancel():
+                    item.make(self.state)
+                    item.answer.set_result(None)
+                continue
+            decision = self._one(item.event if isinstance(item, _Question) else item)
             decisions.append(decision)
             if isinstance(item, _Question):
                 answers.append((item.answer, decision.reply))
@@ -158,7 +212,9 @@ class Loop:
             decision = decide(self.state, event)
         except Exception as error:
             log.exception("an event could not be decided and is set aside: %s", type(event).__name__)
-            text = f"defect: {type(event).__name__} could not be decided and is set aside: {error!r}"
+            if isinstance(event, TimePassed):
+                self._timers_rest_until = event.at + _TIMERS_REST
+            text = f"defect: {type(event).__name__} could not be decided and is set aside: {one_line(repr(error), 500)}"
             decision = Decision(
                 entries=(Entry(event.at, "agent", EntryKind.AGENT, text),),
                 reply=Reply(False, "the agent could not decide this; its journal says why"),
@@ -167,10 +223,12 @@ class Loop:
         return decision
 
     def _commit(self, decisions: Sequence[Decision]) -> None:
-        """Commit, however long it takes: what is not on the record is not done."""
+        """Commit, however long it takes: what is not on the record is not done. Raises StoreRefused."""
         while True:
             try:
                 self._store.commit(decisions, self._now())
+            except StoreRefused:
+                raise
             except StoreError as error:
                 if self.commit_error is None:
                     log.critical("decisions cannot be committed, nothing is done until they can: %s", error)
@@ -178,7 +236,7 @@ class Loop:
                 if self._stopping.is_set():
                     raise
                 self._alive()
-                time.sleep(_COMMIT_RETRY)
+                self._stopping.wait(_COMMIT_RETRY)
             else:
                 if self.commit_error is not None:
                     log.warning("decisions can be committed again")

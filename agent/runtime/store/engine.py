@@ -17,7 +17,7 @@ from threading import Lock
 from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from agent.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull, StoreNotWritable
+from agent.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull, StoreNotWritable, StoreRefused
 
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for another program that holds the file locked."""
@@ -31,6 +31,7 @@ _KINDS: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_CANTOPEN: (StoreNotWritable, "cannot be opened"),
     sqlite3.SQLITE_CORRUPT: (StoreCorrupt, "is damaged"),
     sqlite3.SQLITE_NOTADB: (StoreCorrupt, "is not a database"),
+    sqlite3.SQLITE_CONSTRAINT: (StoreRefused, "does not take what contradicts it"),
 }
 _PRIMARY = 0xFF
 """SQLite's extended result codes hold the primary one in their lowest byte."""

@@ -1,0 +1,145 @@
+"""The deciding loop when things go wrong: nobody waits for ever, nothing spins, nothing undecided is done."""
+
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.core.state import State
+from agent.errors import StoreFull
+from agent.model.decision import Decision
+from agent.model.events import Freeze, PersonActed
+from agent.runtime.clock import Clock
+from agent.runtime.loop import Loop, Record
+from agent.runtime.store.store import Store
+from tests.functional.records import DIGEST, EXECUTION, STEP
+from tests.neighbours.waiting import until
+
+SOON = 30.0
+FREEZE = PersonActed(1.0, "ada", Freeze("the storm"))
+
+
+class Full:
+    """A record without space."""
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    def commit(self, decisions: Sequence[Decision], at: float) -> None:
+        self.tries += 1
+        raise StoreFull("no space left")
+
+
+@contextmanager
+def running(record: Record, state: State | None = None) -> Iterator[tuple[Loop, threading.Event]]:
+    """A loop, and what is set when it says that a defect has ended it."""
+    failed = threading.Event()
+    loop = Loop(state or State(), record, Clock().now, lambda commands: None, failed=failed.set)
+    loop.start()
+    yield loop, failed
+    assert loop.stop(SOON)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "record.sqlite") as opened:
+        yield opened
+
+
+def test_a_defect_ends_the_loop_aloud_and_nobody_waits_for_an_answer(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running(store) as (loop, failed):
+        loop.call(lambda state: [][0])
+        behind = loop.ask(FREEZE)
+        assert failed.wait(SOON)
+        for answer in (behind, loop.ask(FREEZE), loop.call(lambda state: None)):
+            reply = answer.result(SOON)
+            assert reply is not None
+            assert not reply.ok
+    assert "a defect has ended the deciding loop" in caplog.text
+    assert "IndexError" in caplog.text
+
+
+def test_what_contradicts_the_record_ends_the_loop_instead_of_being_tried_for_ever(store: Store) -> None:
+    """Only a start from what is committed can help."""
+    known = Decision(executions={EXECUTION.id: replace(EXECUTION, incident=None)}, runbooks={DIGEST: "text"})
+    store.commit([known, Decision(commands=(STEP,))], 1.0)
+
+    class Doubled:
+        def commit(self, decisions: Sequence[Decision], at: float) -> None:
+            store.commit([*decisions, Decision(commands=(STEP,))], at)
+
+    with running(Doubled()) as (loop, failed):
+        reply = loop.ask(FREEZE).result(SOON)
+        assert reply is not None
+        assert not reply.ok
+        assert failed.wait(SOON)
+    assert store.load(2.0).freeze is None
+
+
+def test_a_full_disk_is_waited_out_and_ends_with_the_stop() -> None:
+    full = Full()
+    with running(full) as (loop, failed):
+        answer = loop.ask(FREEZE)
+        until(lambda: full.tries >= 2, within=SOON, what="a second try")
+        assert loop.commit_error == "no space left"
+        assert not answer.done()
+    reply = answer.result(0)
+    assert reply is not None
+    assert not reply.ok
+    assert not failed.is_set()
+
+
+def test_a_change_that_nobody_came_to_can_be_taken_back() -> None:
+    full = Full()
+    made: list[State] = []
+    with running(full) as (loop, _):
+        loop.ask(FREEZE)
+        until(lambda: full.tries, within=SOON, what="a loop that is busy")
+        change = loop.call(made.append)
+        assert change.cancel()
+    assert made == []
+
+
+def test_what_is_due_and_cannot_be_decided_is_not_tried_without_pause(store: Store) -> None:
+    """Its runbook's text is gone, so nothing can be decided about it, and it is still due afterwards."""
+    lost = replace(EXECUTION, incident=None, due=1.0, runs=(replace(EXECUTION.runs[0], due=1.0),))
+    with running(store, State(executions={lost.id: lost})) as (loop, _):
+        until(lambda: store.timeline("agent"), within=SOON, what="the defect on record")
+        for _ in range(20):  # each answer is a round of the loop
+            loop.call(lambda state: None).result(SOON)
+    assert len(store.timeline("agent")) == 1
+
+
+def test_signals_in_any_number_are_all_taken_in(tmp_path: Path) -> None:
+    """In a process of its own: the handler interrupts the main thread wherever it is, also in the handler."""
+    script = tmp_path / "listens.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import signal
+            from agent.runtime.signals import Signals
+            signals = Signals()
+            print("ready", flush=True)
+            while (number := signals.get()) != signal.SIGTERM:
+                pass
+            """
+        )
+    )
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            assert process.stdout
+            process.stdout.readline()
+            for number in range(40_000):
+                process.send_signal(1 + number % 2)  # SIGHUP, SIGINT
+            process.terminate()
+            assert process.wait(SOON) == 0
+        finally:
+            process.kill()
