@@ -6,7 +6,9 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import ExitStack
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -38,6 +40,7 @@ from agent.runtime.secrets import Secrets
 from agent.runtime.service_manager import ServiceManager
 from agent.runtime.shell import LocalShell
 from agent.runtime.shells import Shells
+from agent.runtime.signals import Signals
 from agent.runtime.ssh import SshPool
 from agent.runtime.store import Saved, Store
 
@@ -46,11 +49,26 @@ log = logging.getLogger("paramedic")
 _PART_STOPS_WITHIN = 5.0
 """Seconds a part other than the performer may take to stop."""
 
+_CHANGES_WITHIN = 15.0
+"""Seconds a reload waits for the deciding loop, which may be waiting for the record to be writable."""
+
+_DEFECT = 4
+"""Exit code after a defect, so that the service manager starts us anew; the same as the command line's."""
+
 
 class App:
     """One running agent. Use: `start`, `wait`/`reload` as often as wanted, `stop`."""
 
-    def __init__(self, configuration: Configuration, manager: ServiceManager, socket: Path | None = None) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        manager: ServiceManager,
+        socket: Path | None = None,
+        *,
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`failed` is called, in another thread, when a defect has ended the deciding loop: stop, and start anew."""
+        self._failed = failed
         self._configuration = configuration
         self._manager = manager
         self._socket = socket or configuration.agent.socket
@@ -106,12 +124,17 @@ class App:
         self._shells = shells = Shells(configuration.logins, ssh, LocalShell(), output_limit=agent.output_limit)
         beat = self._manager.watchdog / 3 if self._manager.watchdog else 5.0
         self._loop = loop = Loop(
-            _state(saved, configuration), store, clock.now, self._perform, alive=self._manager.alive, beat=beat
+            _state(saved, configuration),
+            store,
+            clock.now,
+            self._perform,
+            alive=self._manager.alive,
+            beat=beat,
+            failed=self._failed,
         )
-        self._outbox: Outbox | None = None
-        cleanup.callback(self._stop_outbox)
-        self._start_outbox(configuration)
         cleanup.callback(_bounded("deciding loop", lambda: loop.stop(_PART_STOPS_WITHIN)))
+        self._outbox = self._new_outbox(configuration)
+        cleanup.callback(self._stop_outbox)  # before the loop, which is told of tickets filed at the last moment
         self._performer = performer = Performer(
             store,
             settings.hosts,
@@ -138,15 +161,17 @@ class App:
         unfinished = store.unfinished_steps()  # before the loop runs: what it starts from now on is not left over
         # Before anything else: what fell due while nobody was there is not late.
         loop.post(Started(clock.now(), f"paramedic {version('paramedic')} on {platform.node()}"))
+        control.start()  # may be refused its socket: nothing has been recorded or begun yet
         loop.start()
         performer.resume(unfinished)
+        if self._outbox:
+            self._outbox.start()
         prober.start()
-        control.start()
         scheduler.start()
 
     def _perform(self, commands: Sequence[Command]) -> None:
         """Called by the deciding loop after the commit; hands over and returns."""
-        tickets = False
+        tickets, outbox = False, self._outbox  # which a reload may take away at any time
         for command in commands:
             match command:
                 case RunStep():
@@ -155,16 +180,14 @@ class App:
                     self._prober.ask_now(keys)
                 case UpdateTicket():
                     tickets = True
-        if tickets and self._outbox:
-            self._outbox.wake()
+        if tickets and outbox:
+            outbox.wake()
 
-    def _start_outbox(self, configuration: Configuration) -> None:
-        if configuration.tickets is None:
-            return
-        self._outbox = Outbox(
-            self._store.tickets, configuration.tickets, self._secrets, self._loop.post, clock=self._clock.now
-        )
-        self._outbox.start()
+    def _new_outbox(self, configuration: Configuration) -> Outbox | None:
+        tickets = configuration.tickets
+        if tickets is None:
+            return None
+        return Outbox(self._store.tickets, tickets, self._secrets, self._loop.post, clock=self._clock.now)
 
     def _stop_outbox(self) -> None:
         if self._outbox and not self._outbox.stop(_PART_STOPS_WITHIN):
@@ -187,13 +210,15 @@ class App:
     def _use(self, fresh: Configuration, actor: str) -> Reply:
         """Nothing in here can fail for what people wrote."""
         settings = fresh.settings
-        self._secrets.use(fresh.secrets)
-        self._shells.use(fresh.logins)
-        self._performer.use(settings.hosts)
-        if fresh.tickets != self._configuration.tickets:
-            self._stop_outbox()
-            self._start_outbox(fresh)
-        self._loop.call(lambda state: state.configure(settings)).result()
+
+        def between_two_decisions(state: State) -> None:
+            self._secrets.use(fresh.secrets)
+            self._shells.use(fresh.logins)
+            self._performer.use(settings.hosts)
+            state.configure(settings)
+
+        self._change(between_two_decisions)
+        self._use_tickets(fresh)
         self._prober.use(settings, fresh.probes)
         self._scheduler.use(_turns(fresh))
         self._configuration = self._desk.configuration = fresh
@@ -201,6 +226,30 @@ class App:
         text = f"configuration reloaded: {self._summary()}"
         self._loop.post(Reloaded(self._clock.now(), actor, text))
         return Reply(True, text)
+
+    def _change(self, make: Callable[[State], None]) -> None:
+        """Raises ParamedicError when the deciding loop does not come to it: then nothing is changed."""
+        change = self._loop.call(make)
+        try:
+            refusal = change.result(_CHANGES_WITHIN)
+        except FutureTimeout:
+            if change.cancel():
+                why = self._loop.commit_error or f"{self._loop.waiting} events are waiting to be decided"
+                raise ParamedicError(f"the agent does not come to it: {why}") from None
+            refusal = change.result()  # it has just begun, and is over at once
+        if refusal is not None:
+            raise ParamedicError(refusal.text)
+
+    def _use_tickets(self, fresh: Configuration) -> None:
+        if fresh.tickets == self._configuration.tickets:
+            return
+        if self._outbox and fresh.tickets:
+            self._outbox.use(fresh.tickets)
+            return
+        self._stop_outbox()
+        self._outbox = self._new_outbox(fresh)
+        if self._outbox:
+            self._outbox.start()
 
     def _summary(self) -> str:
         settings = self._configuration.settings
@@ -214,35 +263,15 @@ def run(folder: Path, *, socket: Path | None = None, log_level: str | None = Non
     """
     configuration = load(folder)
     start_journal(log_level or configuration.agent.log_level)
-    wanted = _Signals()
-    app = App(configuration, ServiceManager(), socket)
+    wanted = Signals()
+    app = App(configuration, ServiceManager(), socket, failed=partial(wanted.put, Signals.NONE))
     app.start()
     try:
-        while wanted.next() == signal.SIGHUP:
+        while (number := wanted.get()) == signal.SIGHUP:
             app.reload()
     finally:
         app.stop()
-    return 0
-
-
-class _Signals:
-    """Signals one at a time; a handler only notes, so that it can interrupt nothing."""
-
-    def __init__(self) -> None:
-        self._noted: list[int] = []
-        self._wake = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._note)
-
-    def next(self) -> int:
-        while not self._noted:
-            self._wake.wait()
-            self._wake.clear()
-        return self._noted.pop(0)
-
-    def _note(self, number: int, frame: object) -> None:
-        self._noted.append(number)
-        self._wake.set()
+    return _DEFECT if number == Signals.NONE else 0
 
 
 def _turns(configuration: Configuration) -> list[Turn]:

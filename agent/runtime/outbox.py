@@ -138,6 +138,12 @@ class Outbox:
     def start(self) -> None:
         self._thread.start()
 
+    def use(self, tickets: TicketSystem) -> None:
+        """From now on; deliveries under way end as they began, and no other starts for their incidents meanwhile."""
+        self._tickets, self._circuit = tickets, Circuit()
+        self._last_success = self._last_error = None
+        self.wake()
+
     def wake(self) -> None:
         """There may be something new in the queue."""
         self._inbox.put(None)
@@ -149,7 +155,8 @@ class Outbox:
         """
         self._stopping.set()
         self.wake()
-        self._thread.join(within)
+        if self._thread.is_alive():
+            self._thread.join(within)
         self._abandoned.set()
         self.wake()
         return not self._thread.is_alive()
@@ -213,30 +220,27 @@ class Outbox:
         if known is not None:
             self._refs.pop(incident, None)
         # The event with a fresh ticket may still be on its way into the incident.
-        arguments = (queued, known or self._refs.get(incident))
-        self._under_way.add(incident)
+        arguments = (self._tickets, queued, known or self._refs.get(incident))
         threading.Thread(target=self._deliver, args=arguments, name=f"ticket of {incident}", daemon=True).start()
+        self._under_way.add(incident)
 
-    def _deliver(self, queued: Queued, known: TicketRef | None) -> None:
+    def _deliver(self, tickets: TicketSystem, queued: Queued, known: TicketRef | None) -> None:
         """In a thread of its own; ends by telling the owner."""
         update = queued.update
         ticket, filed, error = known, None, None
         try:
             if ticket is None:
-                ticket = filed = self._find_or_create(update)
-            self._tickets.update(ticket, update, self._secrets)
+                found = tickets.find(update.incident, self._secrets)
+                ticket = filed = found if found is not None else tickets.create(update, self._secrets)
+            tickets.update(ticket, update, self._secrets)
         except TicketError as failure:
             error = failure
         except UnknownSecret as failure:
             error = TicketSystemUnavailable(str(failure), retry_after=SECRET_PAUSE)
         except Exception as failure:  # a plugin's fault must not stop the others' tickets
-            logger.exception("ticket system %s failed at %s", self._tickets.kind, update.key)
+            logger.exception("ticket system %s failed at %s", tickets.kind, update.key)
             error = TicketError(one_line(f"{type(failure).__name__}: {failure}"), retryable=False)
         self._inbox.put(_Ended(queued, self._clock(), filed, error))
-
-    def _find_or_create(self, update: UpdateTicket) -> TicketRef:
-        found = self._tickets.find(update.incident, self._secrets)
-        return found if found is not None else self._tickets.create(update, self._secrets)
 
     def _write_down(self) -> None:
         """In order; what fails stays first. Raises StoreError."""

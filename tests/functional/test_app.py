@@ -1,0 +1,139 @@
+"""The parts put together: in which order they start, are exchanged and end."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from agent.app import App
+from agent.cli.agent_client import AgentClient
+from agent.config.load import load
+from agent.errors import ParamedicError
+from agent.model.decision import Decision
+from agent.runtime.control.told import default_store
+from agent.runtime.service_manager import ServiceManager
+from agent.runtime.store.store import Store
+from tests.functional.control_site import short_folder
+from tests.functional.records import DIGEST, STEP, opened
+from tests.functional.slow_tickets import SlowTickets
+from tests.neighbours.waiting import until
+
+SOON = 30.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """A configuration without checks, and where its agent keeps things."""
+
+    folder: Path
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config"
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / "control.sock"
+
+    @property
+    def record(self) -> Path:
+        return default_store(self.folder / "state")
+
+    def write(self, **sections: object) -> None:
+        """JSON is YAML."""
+        self.config.mkdir(exist_ok=True)
+        agent = {"state_dir": str(self.folder / "state"), "socket": str(self.socket)}
+        written = {"agent": agent, "teams": {"operations": {}}, "checks": {}, **sections}
+        (self.config / "all.yaml").write_text(json.dumps(written))
+
+    def app(self) -> App:
+        return App(load(self.config), ServiceManager({}))
+
+    @contextmanager
+    def running(self) -> Iterator[App]:
+        app = self.app()
+        app.start()
+        try:
+            yield app
+        finally:
+            app.stop()
+
+    def report(self, title: str) -> None:
+        AgentClient([self.socket]).post("incidents", body={"title": title})
+
+    def waiting_tickets(self) -> int:
+        status = AgentClient([self.socket]).get("status")
+        return int(status["tickets"]["waiting"])
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    with short_folder() as folder:
+        place = Place(folder)
+        place.write()
+        yield place
+
+
+def test_an_agent_that_is_refused_its_socket_has_begun_nothing(place: Place) -> None:
+    """systemd tries it again every two seconds, for ever."""
+    with Store.open(place.record) as store:
+        store.commit([opened(), Decision(commands=(STEP,), runbooks={DIGEST: "text"})], 1.0)
+    place.socket.write_text("in the way")
+    with pytest.raises(ParamedicError, match="in the way"):
+        place.app().start()
+    with Store.open(place.record) as store:
+        assert [begun for _, begun in store.unfinished_steps()] == [False]
+        assert store.timeline() == []
+
+
+def test_a_ticket_filed_at_the_last_moment_is_on_record(place: Place) -> None:
+    with SlowTickets() as tickets:
+        place.write(tickets=tickets.description())
+        with place.running():
+            place.report("the printer is on fire")
+            assert tickets.asked.wait(SOON)
+            threading.Timer(0.5, tickets.gate.set).start()  # while the agent is stopping
+        with Store.open(place.record) as store:
+            incident = store.incident("INC-1")
+            assert incident
+            assert incident.ticket
+            assert tickets.filed == ["INC-1"]
+
+
+def test_a_reload_while_a_ticket_is_being_filed_does_not_file_another(place: Place) -> None:
+    """The operator raises the time limit because the ticket system is slow."""
+    with SlowTickets() as tickets:
+        place.write(tickets=tickets.description(timeout="29s"))
+        with place.running() as app:
+            place.report("the printer is on fire")
+            assert tickets.asked.wait(SOON)
+            tickets.asked.clear()
+            place.write(tickets=tickets.description(timeout="30s"))
+            assert app.reload().ok
+            place.report("so is the plotter")  # whose ticket is filed by the new description meanwhile
+            assert tickets.asked.wait(SOON)
+            tickets.gate.set()
+            until(lambda: place.waiting_tickets() == 0, within=SOON, what="all tickets told")
+        assert sorted(tickets.filed) == ["INC-1", "INC-2"]
+
+
+def test_after_a_reload_without_tickets_one_with_them_tells_what_waits(place: Place) -> None:
+    with SlowTickets() as tickets:
+        tickets.gate.set()
+        place.write()
+        with place.running() as app:
+            place.write(tickets=tickets.description())
+            assert app.reload().ok
+            place.report("the printer is on fire")
+            until(lambda: tickets.filed == ["INC-1"], within=SOON, what="the ticket")
+            place.write()
+            assert app.reload().ok
+            place.report("so is the plotter")
+            place.write(tickets=tickets.description())
+            assert app.reload().ok
+            place.report("and the scanner")
+            until(lambda: tickets.filed == ["INC-1", "INC-3"], within=SOON, what="the other ticket")
