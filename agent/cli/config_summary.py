@@ -36,7 +36,7 @@ def summary(configuration: Configuration) -> str:
     settings, agent = configuration.settings, configuration.agent
     kinds = Counter(rules.kind for rules in settings.checks.values())
     no_ladder = sorted(name for name, rules in settings.checks.items() if not rules.ladder)
-    climbed = {name for rules in settings.checks.values() for name in rules.ladder}
+    climbed = {name for rules in settings.checks.values() for name in rules.runbooks}
     by_hand = sorted(settings.runbooks.keys() - climbed)
     lines = [
         f"{configuration.folder} is sound",

@@ -15,7 +15,7 @@ def runbooks_in(folder: Path) -> list[RunbookAnswer]:
             "description": runbook.description,
             "digest": runbook.digest,
             "hosts": runbook.hosts,
-            "used_by": [check.name for check in settings.checks.values() if name in check.ladder],
+            "used_by": [check.name for check in settings.checks.values() if name in check.runbooks],
             "text": runbook.text,
         }
         for name, runbook in sorted(settings.runbooks.items())

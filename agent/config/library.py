@@ -1,6 +1,6 @@
 """The runbook library: every runbook in the runbook folders, and what it refers to."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
@@ -9,6 +9,7 @@ from agent.config.problem import Path, Problem, say_known
 from agent.config.runbook import read_runbook
 from agent.config.source import Folder, RunbookFile, read_text
 from agent.config.yaml import Unreadable, read_document, unreadable
+from agent.core.variables import given_values, variables_for
 from agent.model.check import CheckRules
 from agent.model.runbook import Runbook
 
@@ -53,22 +54,25 @@ class Library:
 
     def check_ladder(self, config: Folder, check: CheckRules) -> None:
         """A ladder's runbooks must exist and need no value that nobody gives."""
-        for index, name in enumerate(check.ladder):
-            path = ("checks", check.name, "ladder", index)
+        for index, rung in enumerate(check.ladder):
+            path, name = ("checks", check.name, "ladder", index), rung.runbook
             if name not in self.names:
                 if self.is_whole:
                     hint = say_known(name, self.names, "no runbook was found in the runbook folders")
                     config.report(path, f"there is no runbook '{name}'", hint)
             elif name in self.entries:
-                self._check_values(config, path, self.entries[name])
+                self._check_values(config, path, self.entries[name].runbook, rung.vars)
 
-    def _check_values(self, config: Folder, path: Path, entry: Entry) -> None:
-        missing = [name for name, variable in entry.runbook.vars.items() if variable.default is None]
+    def _check_values(self, config: Folder, path: Path, runbook: Runbook, given: Mapping[str, object]) -> None:
+        try:
+            _, missing = variables_for(runbook, given_values(runbook, given))
+        except ValueError as error:
+            config.report((*path, "vars"), str(error), f"the variables stand in runbook '{runbook.name}' under vars")
+            return
         if missing:
-            what = (
-                f"runbook '{entry.runbook.name}' needs a value for {' and '.join(missing)}, which a ladder cannot give"
-            )
-            config.report(path, what, f"give it a default in a runbook of your own, made from {entry.file.name}")
+            what = f"runbook '{runbook.name}' needs a value for {' and '.join(missing)}"
+            values = ", ".join(f"{name}: …" for name in missing)
+            config.report(path, what, f"write {{runbook: {runbook.name}, vars: {{{values}}}}}")
 
     def _files(self, folder: FilePath) -> list[FilePath]:
         try:

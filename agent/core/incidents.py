@@ -8,6 +8,7 @@ from agent.core import classification, grouping, response, selection
 from agent.core.lifecycle import Move
 from agent.core.state import Draft
 from agent.core.ticketing import tell
+from agent.core.variables import given_values
 from agent.model.commands import Milestone
 from agent.model.health import Health, Key
 from agent.model.incident import Incident, Origin, Phase, Rung, Symptom
@@ -217,7 +218,11 @@ def _with_ladder(draft: Draft, incident: Incident, symptom: Symptom) -> tuple[tu
     if any(name == check for name, _ in incident.ladders):
         return incident.ladders
     runbooks = draft.settings.runbooks
-    rungs = tuple(Rung(name, runbooks[name].digest) for name in draft.settings.checks[check].ladder if name in runbooks)
+    rungs = tuple(
+        Rung(rung.runbook, runbooks[rung.runbook].digest, given_values(runbooks[rung.runbook], rung.vars))
+        for rung in draft.settings.checks[check].ladder
+        if rung.runbook in runbooks
+    )
     return (*incident.ladders, (check, rungs))
 
 

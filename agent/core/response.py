@@ -70,7 +70,9 @@ def _treat(draft: Draft, incident: Incident, choice: selection.Choice) -> None:
         because = "nothing else is ill" if alone else "nothing it depends on is ill, and it is the gravest of the rest"
         draft.record(incident.id, EntryKind.CAUSE, f"{choice.check} is taken as the cause: {because}")
     incident = move(draft, replace(incident, cause=choice.check), Move.TREAT)
-    execution = treatment.start(draft, choice.runbook, choice.hosts, choice.verify, incident=incident)
+    execution = treatment.start(
+        draft, choice.runbook, choice.hosts, choice.verify, incident=incident, variables=choice.variables
+    )
     incident = replace(draft.incident(incident.id) or incident, execution=execution.id)
     tell(
         draft,
@@ -132,7 +134,7 @@ def after_treatment(draft: Draft, execution: Execution) -> None:
     incident = draft.incident(execution.incident) if execution.incident else None
     if incident is None or incident.execution != execution.id or execution.outcome is None:
         return
-    attempt = Attempt(execution.id, execution.runbook, str(execution.outcome), draft.at)
+    attempt = Attempt(execution.id, execution.runbook, str(execution.outcome), draft.at, execution.variables)
     incident = draft.put_incident(replace(incident, execution=None, attempts=(*incident.attempts, attempt)))
     if not incident.phase.is_open:
         return

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from agent.core.variables import given_values
-from agent.model.check import CheckRules, Confirm
+from agent.model.check import CheckRules, Confirm, LadderRung
 from agent.model.execution import StepStatus, Treatment
 from agent.model.inventory import Group, Host
 from agent.model.quantities import CountOrShare
@@ -87,7 +87,7 @@ def settings_of(scene: Scene, runbook: Runbook) -> Settings:
     names = {scene.check, *runbook.verify.checks, *scene.checks, *_asked(runbook)}
     rules = {name: CheckRules(name=name, kind="rehearsal", every=10.0, confirm=Confirm(1, 1)) for name in names}
     service = scene.service or (scene.check if len(scene.hosts) > 1 else None)  # it makes one incident of many hosts
-    about = {"service": service, "category": scene.category, "ladder": (runbook.name,)}
+    about = {"service": service, "category": scene.category, "ladder": (LadderRung(runbook=runbook.name),)}
     rules[scene.check] = rules[scene.check].model_copy(update=about)
     sort, _, named = runbook.hosts.partition(":")
     hosts = dict.fromkeys((*scene.hosts, LOCALHOST, *([named] if sort == "host" else [])))

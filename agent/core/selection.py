@@ -35,6 +35,7 @@ class Choice:
 
     check: str
     runbook: Runbook
+    variables: Mapping[str, object]
     hosts: tuple[str, ...]
     verify: Mapping[str, tuple[Key, ...]]
 
@@ -82,17 +83,18 @@ def _weigh(draft: Draft, incident: Incident, check: str, rung: Rung) -> Choice |
     if runbook is None:
         return Refused(Reason.NO_RUNBOOK, "its text is no longer known")
     ill = tuple(symptom for symptom in incident.ill if symptom.key.check == check)
-    before = [attempt for attempt in incident.attempts if attempt.runbook == rung.runbook]
+    variables, missing = variables_for(runbook, rung.variables)
+    same = (rung.runbook, variables)
+    before = [attempt for attempt in incident.attempts if (attempt.runbook, attempt.variables) == same]
     failed = [attempt for attempt in before if _did_not_help(draft, attempt, runbook, ill)]
     if failed:
         return Refused(Reason.INEFFECTIVE, f"{failed[-1].outcome} in {failed[-1].execution}")
-    _, missing = variables_for(runbook, {})
     if missing:
         return Refused(Reason.MISSING_VARIABLE, f"{', '.join(missing)} without a default")
     hosts = hosts_for(runbook, ill, draft.settings)
     if not hosts:
         return Refused(Reason.NO_HOST, f"{check} does not say which host is affected")
-    return _guarded(draft, check, runbook, hosts, ill)
+    return _guarded(draft, check, runbook, variables, hosts, ill)
 
 
 def _did_not_help(draft: Draft, attempt: Attempt, runbook: Runbook, ill: tuple[Symptom, ...]) -> bool:
@@ -114,7 +116,12 @@ def _did_not_help(draft: Draft, attempt: Attempt, runbook: Runbook, ill: tuple[S
 
 
 def _guarded(
-    draft: Draft, check: str, runbook: Runbook, hosts: tuple[str, ...], ill: tuple[Symptom, ...]
+    draft: Draft,
+    check: str,
+    runbook: Runbook,
+    variables: Mapping[str, object],
+    hosts: tuple[str, ...],
+    ill: tuple[Symptom, ...],
 ) -> Choice | Refused:
     around = treatment.circumstances(draft)
     refused = guard.refuse_start(runbook, around)
@@ -124,7 +131,7 @@ def _guarded(
     if all(refusals):
         passing = [found for found in refusals if found and found.reason.passes]
         return (passing or [found for found in refusals if found])[0]
-    return Choice(check, runbook, hosts, verification(draft, runbook, hosts, ill))
+    return Choice(check, runbook, variables, hosts, verification(draft, runbook, hosts, ill))
 
 
 def hosts_for(runbook: Runbook, ill: tuple[Symptom, ...], settings: Settings) -> tuple[str, ...]:

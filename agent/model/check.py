@@ -55,6 +55,17 @@ class Flapping(Authored):
     settle: Duration = 600.0
 
 
+class LadderRung(Authored):
+    """One treatment to try: a runbook, and values for its variables where its defaults do not do."""
+
+    runbook: Name
+    vars: dict[Name, str | int | float | bool] = {}
+
+
+def _rung(value: object) -> object:
+    return {"runbook": value} if isinstance(value, str) else value
+
+
 class CheckRules(Authored):
     """The keys every check has, whatever its kind. Durations in seconds."""
 
@@ -79,7 +90,14 @@ class CheckRules(Authored):
     category: str = Field("general", description="Fault type; decides which team is assigned.")
     urgency: Literal["high", "medium", "low"] | None = Field(None, description="Default: from the severity.")
     service: Name | None = None
-    ladder: tuple[Name, ...] = Field((), description="Runbooks in order of force; after the last, a person.")
+    ladder: tuple[Annotated[LadderRung, BeforeValidator(_rung)], ...] = Field(
+        (), description="Runbooks in order of force, each a name or {runbook: NAME, vars: …}; after the last, a person."
+    )
+
+    @property
+    def runbooks(self) -> tuple[str, ...]:
+        """Names of the runbooks of the ladder."""
+        return tuple(rung.runbook for rung in self.ladder)
 
     @property
     def unknown_limit(self) -> float:

@@ -1,6 +1,7 @@
 """An incident: an unplanned interruption or degradation, one aggregate with a life cycle."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from agent.model.health import Key
@@ -54,10 +55,13 @@ class Symptom:
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One treatment of the ladder: the runbook's name and the hash of the text the incident started with."""
+    """One treatment of the ladder: the runbook's name, the hash of the text the incident started with,
+    and the values for its variables that the ladder gives.
+    """
 
     runbook: str
     digest: str
+    variables: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class Attempt:
     runbook: str
     outcome: str
     at: float
+    variables: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

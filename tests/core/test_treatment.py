@@ -359,3 +359,13 @@ def test_nothing_goes_on_when_the_question_itself_cannot_be_put() -> None:
     ward.falls_ill()
     assert not ward.steps
     assert ward.incident().phase is Phase.ESCALATED
+
+
+def test_a_ladder_gives_values_to_a_runbook_and_other_values_are_another_treatment() -> None:
+    book = runbook("unit", run("restart", "systemctl restart {{ vars.unit }}"), vars={"unit": Variable()})
+    rungs = [{"runbook": "unit", "vars": {"unit": "nginx"}}, {"runbook": "unit", "vars": {"unit": "a b"}}]
+    ward = Ward(shop(book, web={"ladder": rungs}))
+    ward.falls_ill()
+    assert ward.ends(status=StepStatus.FAILED).params == {"command": "systemctl restart nginx"}
+    assert ward.ends(status=StepStatus.FAILED).params == {"command": "systemctl restart 'a b'"}
+    assert ward.incident().phase is Phase.ESCALATED

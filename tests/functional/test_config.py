@@ -120,7 +120,7 @@ def test_the_example_of_the_design_loads_as_it_stands(tmp_path: Path) -> None:
     )
     disk, web, errors = (config.settings.checks[name] for name in ("root-disk", "web", "api-errors"))
     assert (disk.every, str(disk.recover), disk.confirm) == (30.0, "used < 75%", Confirm(3, 5))
-    assert (web.confirm, web.service, web.ladder) == (Confirm(2, 2), "shop", ("reload-web", "restart-web"))
+    assert (web.confirm, web.service, web.runbooks) == (Confirm(2, 2), "shop", ("reload-web", "restart-web"))
     assert (errors.no_data, str(errors.critical)) == ("unknown", "value > 5")
 
     runbook = config.settings.runbooks["restart-web"]
@@ -178,7 +178,7 @@ def test_one_word_where_a_list_is_taken(tmp_path: Path) -> None:
 checks:
   web: {kind: tcp, port: 80, on: host:web1, ladder: restart, category: web}
 hosts:
-  web1: {}
+  web1: {login: {use_agent: true}}
 groups:
   web: {hosts: web1}
 services:
@@ -188,7 +188,7 @@ teams:
   operations: {categories: web, members: alice}
 """
     config = loaded(tmp_path, all=text, runbook_restart="runbook: restart\nsteps: [{run: 'true'}]\n")
-    assert config.settings.checks["web"].ladder == ("restart",)
+    assert config.settings.checks["web"].runbooks == ("restart",)
     assert config.settings.groups["web"].hosts == ("web1",)
     assert config.settings.services["shop"].depends_on == ("database",)
     assert config.settings.teams["operations"].categories == ("web",)

@@ -31,7 +31,7 @@ def test_it_changes_nothing_by_itself() -> None:
     """An operator who starts it to have a look must not find it treating the machine."""
     config = load(CONFIG, environ={})
     for check in config.settings.checks.values():
-        for name in check.ladder:
+        for name in check.runbooks:
             runbook = config.settings.runbooks[name]
             assert runbook.evidence
             assert not runbook.steps

@@ -154,7 +154,7 @@ class Desk:
                 description=runbook.description,
                 digest=runbook.digest,
                 hosts=runbook.hosts,
-                used_by=tuple(c.name for c in settings.checks.values() if name in c.ladder),
+                used_by=tuple(c.name for c in settings.checks.values() if name in c.runbooks),
                 text=runbook.text,
             )
             for name, runbook in sorted(settings.runbooks.items())
@@ -208,7 +208,7 @@ class Desk:
             description=rules.description,
             every=rules.every,
             service=rules.service,
-            ladder=rules.ladder,
+            ladder=rules.runbooks,
             subjects=tuple(self._subject(one) for one in sorted(health, key=lambda one: one.key)),
         )
 
