@@ -1,6 +1,5 @@
 """The real daemon as a child process: started and stopped as an operator would, its journal and record read."""
 
-import contextlib
 import json
 import os
 import re
@@ -25,6 +24,9 @@ PARAMEDIC = Path(sys.executable).with_name("paramedic")
 READY_WITHIN = 60.0
 SOON = 45.0
 """Seconds that something which takes one or two may take on a machine that is busy with other tests."""
+STOPS_WITHIN = 15.0
+"""More than the bounds of all its parts together."""
+
 LAST_LINES = 40
 
 
@@ -54,7 +56,7 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=journal,
                 stderr=journal,
-                env={**os.environ, "PYTHONSAFEPATH": "1", **self.site.environment},
+                env={**os.environ, "PYTHONSAFEPATH": "1", "PYTHONFAULTHANDLER": "1", **self.site.environment},
                 start_new_session=True,
             )
 
@@ -89,19 +91,26 @@ class Daemon:
 
     def clean_up(self) -> None:
         """End it however it is, and see that nothing went wrong that no test asked about."""
-        if self.process is not None:
-            self.process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(20)
-            self.process.kill()
-            self.process.wait()
+        ended_in_time = self.process is None or self._has_ended_cleanly()
         if self._store is not None:
             verified = self._store.verify()
             self._store.close()
             assert verified.ok, verified.text
         journal = self.journal()
+        assert ended_in_time, f"it did not end when told to:\n{journal}"
         assert "Traceback" not in journal, journal
         assert "defect:" not in journal, journal
+
+    def _has_ended_cleanly(self) -> bool:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOPS_WITHIN)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)  # its journal then shows where each thread is
+            self.process.wait()
+            return False
+        return True
 
     def _command(self) -> list[str]:
         return [str(PARAMEDIC), "run", "--config", str(self.site.config)]

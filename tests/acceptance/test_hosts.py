@@ -43,8 +43,8 @@ def test_a_host_that_cannot_be_reached_is_left_to_a_person_and_nothing_is_closed
         "treatment: restart-web starts on web1 (RUN-1)",
         "step: web1: who we are: unreachable",
         "step: web1: restart: unreachable",
-        "treatment: restart-web ended (RUN-1): failed",
-        "escalated: handed to web-team: ladder used up: restart-web: ineffective before: failed in RUN-1",
+        "treatment: restart-web ended (RUN-1): unreachable",
+        "escalated: handed to web-team: ladder used up: restart-web: ineffective before: unreachable in RUN-1",
     )
     assert f"{web1.address} port 22 does not answer within 3 s" in told.the("step: web1: restart: unreachable").text
 

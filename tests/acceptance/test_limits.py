@@ -42,7 +42,7 @@ def test_what_comes_and_goes_is_left_to_a_person_until_it_has_been_quiet(
         "reopened: the fault is back",
         "treatment: restart-web starts on web1 (RUN-2)",
         "flapping: web on web1 comes and goes: 4 changes within 5m",
-        "escalated: handed to web-team: flapping: web on web1 comes and goes; treating it again would not help",
+        "escalated: handed to web-team: flapping: web on web1 comes and goes, ",
     )
     assert told.the("escalated").data["reason"] == "flapping"
 

@@ -163,7 +163,9 @@ def test_when_nothing_helps_a_person_gets_it_with_all_that_was_tried(
     assert incident.phase == "escalated"
     assert [attempt.runbook for attempt in incident.attempts] == ["restart-web", "restore-page"]
     ticket = ticket_of(daemon, roundup)
-    assert ticket.has("Handed to web-team: ladder used up")
+    assert ticket.told[-1].startswith("Handed to web-team: ladder used up")
+    for known in ("- web on web1: CRITICAL: expected", "- restart-web (RUN-1): not recovered", "1 of 2 hosts of shop"):
+        assert known in ticket.messages[-1]
     assert ticket.status == "in-progress"
 
     # A person mends it; the agent notices and closes what it handed over.

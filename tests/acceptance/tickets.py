@@ -9,15 +9,17 @@ from tests.neighbours.roundup import Roundup
 
 @dataclass(frozen=True)
 class Ticket:
-    """`told`: the first lines of its messages, in order; `numbers`: the updates these carry, as `INC-1/3`."""
+    """`messages` in order; `numbers`: the updates that they carry, as `INC-1/3`."""
 
     id: str
     status: str
-    told: tuple[str, ...]
+    messages: tuple[str, ...]
     numbers: tuple[str, ...]
 
-    def has(self, words: str) -> bool:
-        return any(words in line for line in self.told)
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The first line of each message."""
+        return tuple(message.partition("\n")[0] for message in self.messages)
 
 
 def ticket_of(daemon: Daemon, roundup: Roundup, incident: str = "INC-1", *, within: float = SOON) -> Ticket:
@@ -30,6 +32,6 @@ def ticket_of(daemon: Daemon, roundup: Roundup, incident: str = "INC-1", *, with
     return Ticket(
         id=found[0]["id"],
         status=found[0]["status"],
-        told=tuple(message.partition("\n")[0] for message in messages),
+        messages=tuple(messages),
         numbers=tuple(number for message in messages for number in re.findall(r"\[(INC-\d+/\d+)\]", message)),
     )
