@@ -5,7 +5,7 @@ import pytest
 from agent.core.guard import Circumstances, Reason, refuse_host, refuse_start
 from agent.model import events
 from agent.model.decision import GlobalFreeze
-from agent.model.execution import Outcome, Treatment
+from agent.model.execution import Outcome, StepStatus, Treatment
 from agent.model.incident import Phase
 from agent.model.policy import TreatmentRules
 from agent.model.quantities import Rate
@@ -312,3 +312,23 @@ def test_the_next_rung_is_for_the_hosts_that_are_still_ill() -> None:
     ward.gets_well("web", "web1")
     assert ward.execution("RUN-1").outcome is Outcome.FAILED
     assert ward.under_way() == [("web2", "reinstall")]
+
+
+def test_a_host_that_could_not_be_reached_was_not_treated_and_does_not_count() -> None:
+    ward = Ward(shop(runbook("restart-web", limits=Limits(per_host=Rate(1, 3600.0)), rollback=(run("undo"),))))
+    ward.falls_ill()
+    ward.ends(status=StepStatus.UNREACHABLE, message="web1: no route")
+    assert ward.execution("RUN-1").outcome is Outcome.UNREACHABLE, "there was nothing to roll back"
+    assert ward.incident().phase is Phase.ESCALATED
+    ward.gets_well()
+    ward.falls_ill()
+    assert ward.under_way() == [("web1", "restart")], "it was neither ineffective before nor is the limit reached"
+
+
+def test_a_host_lost_after_something_was_done_counts_and_is_rolled_back() -> None:
+    book = runbook("two", run("stop"), run("start"), limits=Limits(per_host=Rate(1, 3600.0)), rollback=(run("undo"),))
+    ward = Ward(shop(book))
+    ward.falls_ill()
+    ward.ends()
+    ward.ends(status=StepStatus.UNREACHABLE, message="web1: no route")
+    assert ward.under_way() == [("web1", "undo")]

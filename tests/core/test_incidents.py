@@ -222,3 +222,16 @@ def test_the_dependency_is_asked_again_after_a_relapse() -> None:
     assert ward.incident().held_because == "dependency suspected"
     ward.sees("db", 2, db1=CRITICAL)
     assert ward.under_way() == [("db1", "restart the database")]
+
+
+def test_a_ticket_is_opened_and_handed_over_with_everything_known_so_far() -> None:
+    ward = Ward(shop())
+    ward.falls_ill()
+    opened = next(update for update in ward.updates if update.milestone is Milestone.OPENED)
+    assert "Symptoms:\n- web on web1: CRITICAL" in opened.text
+    assert "impact" in opened.text
+    assert "Treatments so far" not in opened.text
+    ward.ends(exit=1)
+    handed_over = ward.updates[-1]
+    assert handed_over.text.startswith("Handed to ")
+    assert "Treatments so far:\n- restart-web (RUN-1): failed" in handed_over.text

@@ -190,3 +190,24 @@ def test_a_ladder_is_climbed_from_where_it_stood_when_the_fault_comes_back() -> 
     ward.gets_well()
     ward.falls_ill()
     assert ward.under_way() == [("web1", "reinstall")], "the light one did not help this incident before"
+
+
+def test_an_asking_that_hangs_at_the_deadline_is_waited_for_before_anything_is_concluded() -> None:
+    """A hung service answers the check by its time-out, which may be longer than the verification."""
+    ward = Ward(shop(runbook("light", verify=Verify(within=8.0)), runbook("strong", run("reinstall"))))
+    ward.falls_ill()
+    ward.ends()
+    ward.later(10)
+    assert ward.incident().phase is Phase.TREATING
+    ward.sees("web", web1=CRITICAL)
+    assert ward.execution("RUN-1").outcome is Outcome.NOT_RECOVERED
+    assert ward.under_way() == [("web1", "reinstall")]
+
+
+def test_an_asking_that_never_ends_is_not_waited_for_for_ever() -> None:
+    ward = Ward(shop(runbook("light", verify=Verify(within=8.0))))
+    ward.falls_ill()
+    ward.ends()
+    ward.later(8 + 2.5 * 10 + 5)
+    assert ward.execution("RUN-1").outcome is Outcome.UNDECIDABLE
+    assert ward.incident().phase is Phase.ESCALATED
