@@ -1,8 +1,11 @@
 """Threads that carry out what would block: started as they are needed, given up when they hang."""
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+
+log = logging.getLogger("paramedic.workers")
 
 Task = Callable[[], None]
 
@@ -69,11 +72,19 @@ class Workers:
             self._waking = True
             self._changed.notify()
         elif len(self._threads) < self._limit:
-            self._waking = True
-            self._started += 1
-            thread = threading.Thread(target=self._work, name=f"{self._name} {self._started}", daemon=True)
-            self._threads.add(thread)
+            self._start_one()
+
+    def _start_one(self) -> None:
+        """A machine that has no thread left costs time, not tasks: those at work do them, or the next submit tries."""
+        thread = threading.Thread(target=self._work, name=f"{self._name} {self._started + 1}", daemon=True)
+        try:
             thread.start()
+        except RuntimeError as error:
+            log.error("%d tasks wait for a thread, %d are at work: %s", self.waiting, len(self._threads), error)
+            return
+        self._waking = True
+        self._started += 1
+        self._threads.add(thread)
 
     def _work(self) -> None:
         this = threading.current_thread()

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import socket
 from dataclasses import dataclass
+from typing import Any
 
 import paramiko
 
@@ -57,19 +58,26 @@ def _tcp(login: Login, deadline: Deadline) -> socket.socket:
         raise Failure(HostUnreachable, f"{login.address} does not resolve: {error}") from error
     trouble: OSError | None = None
     for tried, (family, kind, protocol, _, address) in enumerate(addresses):
-        connection = socket.socket(family, kind, protocol)
         try:
-            tune(connection)
-            connection.settimeout(max(deadline.left() / (len(addresses) - tried), 0.001))
-            connection.connect(address)
+            return _opened(family, kind, protocol, address, deadline.left() / (len(addresses) - tried))
         except OSError as error:
-            connection.close()
             trouble = error
-        else:
-            return connection
     if trouble is None or isinstance(trouble, TimeoutError):
         raise Failure(HostUnreachable, f"{where} does not answer within {deadline.seconds:g} s") from trouble
     raise Failure(HostUnreachable, f"{where}: {(trouble.strerror or str(trouble)).lower()}") from trouble
+
+
+def _opened(family: int, kind: int, protocol: int, address: Any, seconds: float) -> socket.socket:
+    """Raises OSError, also when this machine has no descriptor left."""
+    connection = socket.socket(family, kind, protocol)
+    try:
+        tune(connection)
+        connection.settimeout(max(seconds, 0.001))
+        connection.connect(address)
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def _shake_hands(transport: Transport, login: Login, deadline: Deadline) -> None:
@@ -78,6 +86,8 @@ def _shake_hands(transport: Transport, login: Login, deadline: Deadline) -> None
     transport.banner_timeout = deadline.seconds
     try:
         transport.start_client(timeout=deadline.left())
+    except RuntimeError as error:
+        raise Failure(HostUnreachable, f"no thread is left here for a connection to {where}: {error}") from error
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise Failure(HostUnreachable, f"{where} does not complete an SSH handshake: {_reason(error)}") from error
     if not transport.initial_kex_done:
