@@ -111,7 +111,7 @@ class Performer:
         try:
             if begun or self._begin(command):
                 outcome = self._outcome(command)
-                self._post(StepEnded(self._now(), command.id, self._fit_to_leave(outcome)))
+                self._post(StepEnded(self._now(), command.id, outcome))
         finally:
             with self._ended:
                 self._under_way.discard(command.id)
@@ -135,13 +135,13 @@ class Performer:
             return StepOutcome(StepStatus.REFUSED, message=f"{command.host} is no longer in the inventory")
         try:
             action = self._action(command)
-            outcome = action.perform(host, self._ports, timeout=command.timeout, sudo=command.sudo)
+            outcome = self._fit_to_leave(action.perform(host, self._ports, timeout=command.timeout, sudo=command.sudo))
         except ParamedicError as error:
-            outcome = ending_of_error(error)
-        except Exception as error:
+            outcome = self._fit_to_leave(ending_of_error(error))
+        except Exception as error:  # also what a plugin answers that is no outcome: somebody waits for one
             log.exception("step kind %s failed in %s", command.kind, command.id)
             message = f"the step kind {command.kind!r} failed: {type(error).__name__}: {error}; {PERHAPS}"
-            outcome = StepOutcome(StepStatus.UNKNOWN, message=message)
+            outcome = self._fit_to_leave(StepOutcome(StepStatus.UNKNOWN, message=message))
         return outcome if outcome.seconds else replace(outcome, seconds=time.monotonic() - began)
 
     def _action(self, command: RunStep) -> Performed:

@@ -9,7 +9,7 @@ import subprocess
 import time
 from typing import IO
 
-from agent.errors import CommandTimedOut
+from agent.errors import CommandTimedOut, HostError
 from agent.model.command_result import CommandResult
 from agent.runtime.output import BoundedOutput
 
@@ -45,18 +45,22 @@ class LocalShell:
         bytes kept of each of the two outputs. A command killed by signal n has status 128 + n; one that exits
         and leaves a background process holding its output is over a second after it exits.
 
-        Raises CommandTimedOut for host "localhost".
+        Raises CommandTimedOut for host "localhost", and HostError when the command could not even be started.
         """
         began = time.monotonic()
         environment = {name: value for name, value in os.environ.items() if name not in OURS}
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", command],
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-            start_new_session=True,
-        )
+        try:
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", command],
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:  # too long, a NUL in it, no process or descriptor left
+            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise HostError(LOCALHOST, f"the command could not be started: {why.lower()}") from error
         running = _Running(process, stdin, output_limit)
         try:
             in_time = running.follow(began + timeout)

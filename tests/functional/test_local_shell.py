@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
-from agent.errors import CommandTimedOut, Effect
+from agent.errors import CommandTimedOut, Effect, HostError
 from agent.model.command_result import CommandResult
 from agent.runtime.shell import LocalShell, as_root
 from tests.neighbours.waiting import until
@@ -99,3 +99,11 @@ def test_as_root_survives_every_quote(tmp_path: Path) -> None:
 
     assert result.stdout == subprocess.run(["sh", "-c", awkward], capture_output=True, text=True, check=True).stdout
     assert result.stdout == 'it\'s 2\na "b" `c` $d\n'
+
+
+@pytest.mark.parametrize("command", ["x" * 200_000, "echo \0"])
+def test_a_command_that_cannot_be_started_has_had_no_effect(command: str) -> None:
+    with pytest.raises(HostError, match=r"^localhost: the command could not be started: ") as caught:
+        run(command)
+
+    assert caught.value.effect is Effect.NONE

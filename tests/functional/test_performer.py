@@ -51,6 +51,10 @@ class Broken(Action):
             raise HostUnreachable(host.name, "no route")
         if self.how == "chatty":
             return StepOutcome(StepStatus.OK, stdout="ü" * 200_000, message=f"token={SECRET}")
+        if self.how == "mute":
+            return None  # type: ignore[return-value]
+        if self.how == "bytes":
+            return StepOutcome(StepStatus.OK, stdout=b"raw")  # type: ignore[arg-type]
         raise KeyError(self.how)
 
 
@@ -202,6 +206,9 @@ def test_a_secret_reaches_the_command_and_nothing_else(daemon: Daemon, tmp_path:
         ("run", {"command": "true"}, {"host": "gone"}, StepStatus.REFUSED, "gone is no longer in the inventory"),
         ("run", {"command": "true"}, {"host": "gone", "local": True}, StepStatus.OK, ""),
         ("run", {"command": "sleep 60"}, {"timeout": 0.3}, StepStatus.TIMED_OUT, "what it did is not known"),
+        ("broken", {"how": "mute"}, {}, StepStatus.UNKNOWN, "the step kind 'broken' failed: AttributeError"),
+        ("broken", {"how": "bytes"}, {}, StepStatus.UNKNOWN, "the step kind 'broken' failed: TypeError"),
+        ("run", {"command": "x" * 200_000}, {}, StepStatus.UNREACHABLE, "could not be started: argument list too long"),
     ],
 )
 def test_every_ending_is_an_outcome(
