@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -165,6 +166,16 @@ class BoundedSession(requests.Session):
         if not str(url).lower().startswith(("http://", "https://")):
             raise requests.exceptions.InvalidSchema(f"not an http address: {url!r}")
         return self._bounded
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """None for a Location that is no address: requests parses it even where redirects are not followed."""
+        try:
+            target = super().get_redirect_target(resp)
+            if target is not None:
+                _ = urlsplit(target).port  # raises for what is none
+        except ValueError:
+            return None
+        return target
 
     def close(self) -> None:
         self._deadline.close()

@@ -83,14 +83,12 @@ class HttpStep(HttpAccess, Action):
         began = time.monotonic()
         try:
             with self.session(ports, timeout, BODY_LIMIT) as session:
-                response = session.request(
-                    self.method,
-                    self.url,
-                    headers=self.headers,
-                    data=self.body.encode() if isinstance(self.body, str) else None,
-                    json=None if isinstance(self.body, str) else self.body,
-                    allow_redirects=False,
-                )
+                try:
+                    request = self._request(session)
+                except ValueError as error:
+                    said = f"the request cannot be sent: {one_line(str(error))}"
+                    return StepOutcome(StepStatus.FAILED, message=said, seconds=time.monotonic() - began)
+                response = session.send(request, allow_redirects=False)
         except UnknownSecret as error:
             return StepOutcome(StepStatus.FAILED, message=str(error))
         except CannotAsk as error:
@@ -98,6 +96,23 @@ class HttpStep(HttpAccess, Action):
         except (requests.RequestException, OSError) as error:
             return self._without_answer(error, timeout, time.monotonic() - began)
         return self._judge(response, time.monotonic() - began)
+
+    def _request(self, session: requests.Session) -> requests.PreparedRequest:
+        """Raises ValueError for what no request can carry; until here nothing was sent."""
+        request = requests.Request(
+            self.method,
+            self.url,
+            headers=self.headers,
+            data=self.body.encode() if isinstance(self.body, str) else None,
+            json=None if isinstance(self.body, str) else self.body,
+        )
+        try:
+            prepared = session.prepare_request(request)
+        except requests.exceptions.InvalidJSONError as error:
+            raise ValueError(str(error)) from error
+        for value in prepared.headers.values():
+            value.encode("latin-1")  # as http.client does when the request is half on its way
+        return prepared
 
     def _judge(self, response: requests.Response, seconds: float) -> StepOutcome:
         text = _text(response)

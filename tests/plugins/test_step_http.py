@@ -118,6 +118,16 @@ def test_nobody_there(host: str) -> None:
     assert "what it did" not in outcome.message
 
 
+@pytest.mark.parametrize(
+    "authored", [{"headers": {"X": "two\nlines"}}, {"headers": {"X": "zażółć"}}, {"body": {"share": float("nan")}}]
+)
+def test_what_no_request_can_carry_was_surely_not_sent(site: HttpSite, authored: dict[str, object]) -> None:
+    outcome = perform(url=f"{site.url}/do", method="POST", **authored)
+    assert outcome.status is StepStatus.FAILED
+    assert outcome.message.startswith("the request cannot be sent: ")
+    assert site.requests == []
+
+
 def test_an_unknown_secret_sends_nothing(site: HttpSite) -> None:
     outcome = perform(url=f"{site.url}/do", bearer="other")
     assert (outcome.status, outcome.message) == (StepStatus.FAILED, "no secret is called 'other'")

@@ -221,6 +221,16 @@ def test_a_redirect_is_not_followed_with_our_key(http_site: HttpSite, tickets: R
         assert stranger.requests == []
 
 
+@pytest.mark.parametrize("nowhere", ["http://[bad", "http://a:b:c/", "http://\xff/"])
+def test_a_redirect_to_what_is_no_address_is_a_redirect(
+    http_site: HttpSite, tickets: RestTickets, nowhere: str
+) -> None:
+    """Some server in front sends it; an update that waits is not lost for that."""
+    http_site.answer("/search", Answer(302, headers={"Location": nowhere}))
+    with pytest.raises(TicketSystemUnavailable, match="points to"):
+        tickets.find("INC-1", SECRETS)
+
+
 def test_our_credentials_are_not_quoted_from_an_error_page(http_site: HttpSite) -> None:
     tickets = described(http_site.url, basic={"user": "agent", "password": "pw"})
     echoed = "X-Key: s3cr3t-key, Authorization: Basic YWdlbnQ6cMOkc3N3b3J0, password pässwort"
