@@ -137,3 +137,20 @@ def test_after_a_reload_without_tickets_one_with_them_tells_what_waits(place: Pl
             assert app.reload().ok
             place.report("and the scanner")
             until(lambda: tickets.filed == ["INC-1", "INC-3"], within=SOON, what="the other ticket")
+
+
+def test_asking_a_check_now_waits_for_every_host(place: Place) -> None:
+    """One that is well at once must not pass for all."""
+    hosts = {name: {"connection": "local"} for name in ("quick", "slow", "stuck")}
+    gate = place.folder / "gate"
+    script = (
+        f"case {{{{ host.name }}}} in quick) echo fine; touch {gate};; "
+        f"slow) while [ ! -e {gate} ]; do sleep 0.05; done; echo broken; exit 2;; *) sleep 20;; esac"
+    )
+    check = {"kind": "command", "on": [f"host:{name}" for name in hosts], "run": script, "every": "1h", "timeout": "2s"}
+    place.write(hosts=hosts, checks={"service": check})
+    with place.running():
+        answer = AgentClient([place.socket]).post("checks", "service", "ask", body={"host": None})
+    found = {one["subject"]: (one["verdict"], one["message"]) for one in answer["observations"]}
+    assert found.pop("stuck")[0] == "UNKNOWN"
+    assert found == {"quick": ("OK", "fine"), "slow": ("CRITICAL", "broken")}

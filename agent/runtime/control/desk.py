@@ -3,7 +3,7 @@
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from importlib.metadata import version
@@ -139,12 +139,20 @@ class Desk:
         asked_at = self._now()
         self._prober.ask_now([Key(check, host or "")] if host else [Key(check, p.host.name) for p in probes])
         deadline = time.monotonic() + 2 * rules.timeout + 1
-        while time.monotonic() < deadline:
-            answers = self._answers_since(rules, asked_at, {p.scope for p in probes})
-            if answers:
-                return answers
+        silent = {p.scope: p.host.name for p in probes}
+        found: list[Observation] = []
+        while silent and time.monotonic() < deadline:
             time.sleep(_POLL)
-        raise AgentBusy(f"{check} has not answered yet; `paramedic checks list {check}` will show it")
+            for scope, answers in self._answers_since(rules, asked_at, silent).items():
+                del silent[scope]
+                found += answers
+        if not found:
+            raise AgentBusy(f"{check} has not answered yet; `paramedic checks list {check}` will show it")
+        # Who asked for all must not take the answers of some for them.
+        missing = [
+            Observation(check, at, at, Verdict.UNKNOWN, asked_at, "has not answered yet") for at in silent.values()
+        ]
+        return [*found, *missing]
 
     def runbooks(self) -> Sequence[RunbookView]:
         settings = self._state.settings
@@ -190,13 +198,16 @@ class Desk:
             next_attempt=state.next_attempt,
         )
 
-    def _answers_since(self, rules: CheckRules, asked_at: float, scopes: set[str]) -> list[Observation]:
-        found = []
+    def _answers_since(
+        self, rules: CheckRules, asked_at: float, scopes: Collection[str]
+    ) -> Mapping[str, Sequence[Observation]]:
+        """By scope; those that have not answered are left out."""
+        found: dict[str, list[Observation]] = {}
         for one in list(self._state.health.values()):
             window = self._state.windows.get(one.key)
             if one.key.check == rules.name and one.scope in scopes and window and window.asked_at >= asked_at:
                 verdict = Verdict.UNKNOWN if window.last_verdict is None else window.last_verdict
-                found.append(
+                found.setdefault(one.scope, []).append(
                     Observation(rules.name, one.key.subject, one.host, verdict, window.asked_at, window.message)
                 )
         return found
