@@ -6,14 +6,15 @@ from dataclasses import asdict
 
 from agent.cli.terminal import console, safe
 from agent.config.configuration import Configuration
+from agent.config.counted import counted
 from agent.config.problem import Problem
 from agent.model.inventory import Host
 
 _NAMES = 12
 
 
-def problems_as_json(problems: Sequence[Problem]) -> dict[str, object]:
-    return {"ok": not problems, "problems": [asdict(problem) for problem in problems]}
+def as_json(problems: Sequence[Problem], warnings: Sequence[str] = ()) -> dict[str, object]:
+    return {"ok": not problems, "problems": [asdict(problem) for problem in problems], "warnings": list(warnings)}
 
 
 def say_problems(problems: Sequence[Problem]) -> None:
@@ -28,8 +29,15 @@ def say_problems(problems: Sequence[Problem]) -> None:
         out.print(Text(f"    {safe(problem.what)}", "red"), soft_wrap=True)
         if problem.hint:
             out.print(Text(f"    {safe(problem.hint)}", "green"), soft_wrap=True)
-    number = len(problems)
-    out.print(Text(f"{number} problem{'s' if number > 1 else ''}", "bold"))
+    out.print(Text(counted(len(problems), "problem"), "bold"))
+
+
+def say_warnings(warnings: Sequence[str]) -> None:
+    """What is no mistake in what was written, but will not work."""
+    from rich.text import Text
+
+    for warning in warnings:
+        console().print(Text("warning: ", "yellow").append(safe(warning), "default"), soft_wrap=True)
 
 
 def summary(configuration: Configuration) -> str:
@@ -40,7 +48,7 @@ def summary(configuration: Configuration) -> str:
     by_hand = sorted(settings.runbooks.keys() - climbed)
     lines = [
         f"{configuration.folder} is sound",
-        f"  checks    {len(settings.checks)} ({_counted(kinds)}), {len(configuration.probes)} askings in all",
+        f"  checks    {len(settings.checks)} ({_kinds(kinds)}), {counted(len(configuration.probes), 'asking')} in all",
         f"  hosts     {len(settings.hosts)} ({_reached(list(settings.hosts.values()))}); groups {len(settings.groups)}",
         f"  services  {len(settings.services)}; teams {len(settings.teams)}",
         f"  runbooks  {len(settings.runbooks)}",
@@ -55,7 +63,7 @@ def summary(configuration: Configuration) -> str:
     return "\n".join(lines)
 
 
-def _counted(kinds: Counter[str]) -> str:
+def _kinds(kinds: Counter[str]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) or "none"
 
 

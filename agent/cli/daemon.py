@@ -55,7 +55,8 @@ def reload(ctx: typer.Context, as_json: Json = False) -> None:
 
 def check_config(folder: Folder = None, config: ConfigOption = None, as_json: Json = False) -> None:
     """Check the configuration; print every problem with its place, what is wrong and what would be right."""
-    from agent.cli.config_summary import problems_as_json, say_problems, summary
+    from agent.cli.config_summary import as_json as said_to_programs
+    from agent.cli.config_summary import say_problems, say_warnings, summary
     from agent.config.load import load
     from agent.config.problem import ConfigProblems
 
@@ -63,14 +64,20 @@ def check_config(folder: Folder = None, config: ConfigOption = None, as_json: Js
         configuration = load(chosen(folder, config))
     except ConfigProblems as found:
         if as_json:
-            say_json(problems_as_json(found.problems))
+            say_json(said_to_programs(found.problems))
         else:
             say_problems(found.problems)
         raise typer.Exit(Code.NO) from None
+    warnings: list[str] = []
+    if configuration.logins:
+        from agent.cli.login_files import missing_for_login
+
+        warnings = list(missing_for_login(configuration.logins))
     if as_json:
-        say_json(problems_as_json(()))
+        say_json(said_to_programs((), warnings))
     else:
         say(summary(configuration))
+        say_warnings(warnings)
 
 
 def demo() -> None:

@@ -11,6 +11,7 @@ from agent.cli import acts, daemon
 from agent.cli.checks import checks
 from agent.cli.exits import Code, Failure
 from agent.cli.freeze import freeze, unfreeze
+from agent.cli.hosts import hosts
 from agent.cli.incidents import incidents, show
 from agent.cli.records import records
 from agent.cli.runbooks import runbook
@@ -47,7 +48,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
         acts.reopen,
     ),
     "Checks and treatment": (checks, runbook, acts.approve, acts.deny, freeze, unfreeze),
-    "The agent": (status, daemon.run, daemon.reload, daemon.check_config, records, daemon.demo),
+    "The agent": (status, daemon.run, daemon.reload, daemon.check_config, hosts, records, daemon.demo),
 }
 """By heading of the help, in the order in which they are shown."""
 

@@ -15,6 +15,7 @@ from agent.config.secret import read_secrets
 from agent.config.services import read_policy, read_services, read_teams
 from agent.config.source import Folder
 from agent.config.tickets import read_tickets
+from agent.config.ways_in import check_ways_in
 from agent.model.settings import Settings
 
 
@@ -42,6 +43,8 @@ def load(folder: Path, *, runbooks: Path | None = None, environ: Mapping[str, st
         library.check_ladder(source, check)
     library.check_references(source)
     logins = read_logins(source, hosts, root)
+    settings = replace(settings, checks=checks.rules)
+    check_ways_in(source, settings, checks.probes, logins)
     tickets = read_tickets(source)
     secrets = read_secrets(source, root)
     if problems := [*source.problems, *library.problems]:
@@ -49,7 +52,7 @@ def load(folder: Path, *, runbooks: Path | None = None, environ: Mapping[str, st
     return Configuration(
         folder=root,
         agent=agent,
-        settings=replace(settings, checks=checks.rules, has_tickets=tickets is not None),
+        settings=replace(settings, has_tickets=tickets is not None),
         probes=checks.probes,
         logins=logins,
         tickets=tickets,

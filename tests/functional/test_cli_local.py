@@ -119,7 +119,11 @@ def test_a_sound_configuration_is_summed_up(tmp_path: Path) -> None:
     assert said.code == 0, said.err
     assert said.out.splitlines()[0] == f"{SHIPPED} is sound"
     assert len(said.out.splitlines()) < 20
-    assert json.loads(paramedic("check-config", str(SHIPPED), "--json").out) == {"ok": True, "problems": []}
+    assert json.loads(paramedic("check-config", str(SHIPPED), "--json").out) == {
+        "ok": True,
+        "problems": [],
+        "warnings": [],
+    }
 
 
 def test_a_configuration_folder_is_named_in_either_way(tmp_path: Path) -> None:
