@@ -111,7 +111,7 @@ def test_a_connection_that_breaks_after_the_request(method: str, status: StepSta
     assert ("what it did is not known" in outcome.message) is (status is StepStatus.UNKNOWN)
 
 
-@pytest.mark.parametrize("host", [f"127.0.0.1:{free_port()}", "no-such-name.invalid"])
+@pytest.mark.parametrize("host", [f"127.0.0.1:{free_port()}", "no-such-name.invalid"], ids=["refused", "no such name"])
 def test_nobody_there(host: str) -> None:
     outcome = perform(url=f"http://{host}/", method="POST")
     assert outcome.status is StepStatus.UNREACHABLE
