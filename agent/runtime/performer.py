@@ -170,7 +170,7 @@ class Performer:
                 return value
 
     def _fit_to_leave(self, outcome: StepOutcome) -> StepOutcome:
-        """Secrets hidden before anything is cut, because half a secret would not be recognised."""
+        """Secrets are hidden before this cuts; what the shell has cut already is marked, and known by the mark."""
         return replace(
             outcome,
             stdout=self._bounded(self._redactor.redact(outcome.stdout)),

@@ -5,12 +5,19 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from urllib.parse import quote, quote_plus
 
 SHORTEST = 4
 """Characters: hiding every `ab` would make the text unreadable and the secret no safer."""
 
 HIDDEN = "[redacted]"
+
+_CUT = re.compile(r"…|\n\[\d+ bytes dropped\]\n")
+"""Where `one_line` and BoundedOutput have left something out: perhaps the other half of a secret."""
+
+_CUTS = 100
+"""More of them in a text are what somebody printed, not what was cut."""
 
 _KEYWORDS = r"(?:passw(?:or)?d|passphrase|secret|api[_-]?key|access[_-]?key|private[_-]?key|token)"
 _VALUE = r"""(?P<secret>"[^"\n]{1,500}"|'[^'\n]{1,500}'|[^\s"',;&]{1,500})"""
@@ -25,36 +32,72 @@ PATTERNS: tuple[str, ...] = (
 """What is hidden although nobody declared it: the group `secret`, or all that matches. Each is linear."""
 
 
+class _Known:
+    """`seen`: value to name, of which all else is made; `names`: every form to its name; `literal` finds them all."""
+
+    def __init__(self, seen: Mapping[str, str]) -> None:
+        self.seen = seen
+        self.names = {form: name for value, name in seen.items() for form in written_forms(value)}
+        longest_first = sorted(self.names, key=len, reverse=True)
+        self.literal = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+        self._longest = len(longest_first[0]) if longest_first else 0
+        self._by_head: dict[str, list[str]] = {}
+        self._by_tail: dict[str, list[str]] = {}
+        for form in longest_first:
+            self._by_head.setdefault(form[:SHORTEST], []).append(form)
+            self._by_tail.setdefault(form[-SHORTEST:], []).append(form)
+
+    def without_halves(self, text: str) -> str:
+        """Where something was left out: without the beginning of a secret before it, and the end of one after it."""
+        pieces, at = [], 0
+        for cut in islice(_CUT.finditer(text), _CUTS):
+            before = text[at : cut.start()]
+            pieces += [self._without_beginning(self._without_end(before) if at else before), cut[0]]
+            at = cut.end()
+        return "".join([*pieces, self._without_end(text[at:])]) if pieces else text
+
+    def _without_beginning(self, before: str) -> str:
+        for start in range(max(0, len(before) - self._longest), len(before) - SHORTEST + 1):
+            for form in self._by_head.get(before[start : start + SHORTEST], ()):
+                if form.startswith(before[start:]):
+                    return before[:start] + _named(self.names[form])
+        return before
+
+    def _without_end(self, after: str) -> str:
+        for end in range(min(len(after), self._longest), SHORTEST - 1, -1):
+            for form in self._by_tail.get(after[end - SHORTEST : end], ()):
+                if form.endswith(after[:end]):
+                    return _named(self.names[form]) + after[end:]
+        return after
+
+
 class Redactor:
     """Hides secrets in text. `seen`: every known value to its name. Thread-safe."""
 
     def __init__(self, seen: Callable[[], Mapping[str, str]], patterns: Sequence[str] = PATTERNS) -> None:
         self._seen = seen
         self._patterns = [re.compile(pattern) for pattern in patterns]
-        self._for: Mapping[str, str] = {}
-        self._literal: re.Pattern[str] | None = None
-        self._names: dict[str, str] = {}
+        self._latest = _Known({})
 
     def redact(self, text: str) -> str:
-        """The text, a known secret replaced by `[redacted:NAME]`, what looks like one by `[redacted]`."""
+        """The text, a known secret or what a cut has left of it replaced by `[redacted:NAME]`, what looks like one
+        by `[redacted]`.
+        """
         if not text:
             return text
-        literal, names = self._known()
-        if literal is not None:
-            text = literal.sub(lambda found: f"[redacted:{names[found[0]]}]", text)
+        seen, known = self._seen(), self._latest
+        if known.seen != seen:
+            known = self._latest = _Known(seen)
+        if known.literal is not None:
+            text = known.literal.sub(lambda found: _named(known.names[found[0]]), text)
+            text = known.without_halves(text)
         for pattern in self._patterns:
             text = pattern.sub(_hide, text)
         return text
 
-    def _known(self) -> tuple[re.Pattern[str] | None, dict[str, str]]:
-        seen = self._seen()
-        if seen != self._for:
-            names = {form: name for value, name in seen.items() for form in written_forms(value)}
-            longest_first = sorted(names, key=len, reverse=True)
-            self._literal = re.compile("|".join(map(re.escape, longest_first))) if names else None
-            self._names = names
-            self._for = seen
-        return self._literal, self._names
+
+def _named(name: str) -> str:
+    return f"[redacted:{name}]"
 
 
 def written_forms(value: str) -> frozenset[str]:

@@ -130,7 +130,7 @@ class HttpStep(HttpAccess, Action):
         if not any(status == each or (each[1:] == "xx" and status[0] == each[0]) for each in expected):
             yield f"expected status {' or '.join(expected)}, got {status}"
         if self.expect.body and not re.search(self.expect.body, text):
-            yield f"body: expected {self.expect.body!r}, got {text[:200]!r}"
+            yield f"body: expected {self.expect.body!r}, got {one_line(text, 200)!r}"
 
     def _without_answer(self, error: Exception, timeout: float, seconds: float) -> StepOutcome:
         late = isinstance(error, requests.Timeout)

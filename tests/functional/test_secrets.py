@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from agent.config.secret import SecretRef
 from agent.errors import UnknownSecret
-from agent.runtime.redaction import Redactor
+from agent.model.text import one_line
+from agent.runtime.output import BoundedOutput
+from agent.runtime.redaction import SHORTEST, Redactor
 from agent.runtime.secrets import Secrets
 
 KEY = """\
@@ -135,6 +137,20 @@ def test_what_looks_like_a_secret_is_hidden_too(text: str, hidden: str) -> None:
 def test_lines_of_a_key_are_hidden_one_by_one() -> None:
     text = f"  {KEY.splitlines()[1]}\n"
     assert redactor_of(ssh=KEY.strip()).redact(text) == "  [redacted:ssh]\n"
+
+
+@pytest.mark.parametrize("before", range(120))
+def test_what_a_cut_has_left_of_a_secret_is_hidden(before: int) -> None:
+    """The shell bounds what a command prints before anybody knows what of it is secret."""
+    secret = "correct-horse-battery-staple"
+    parts = {secret[at : at + SHORTEST] for at in range(len(secret) - SHORTEST + 1)}
+    text = "." * before + secret + "." * (120 - before)
+    kept = BoundedOutput(80)
+    kept.feed(text.encode())
+    for cut in (kept.text(), one_line(text, 60), f"no: {one_line(text, 60)}; so it is"):
+        hidden = redactor_of(s=secret).redact(cut)
+        assert not [part for part in parts if part in hidden]
+        assert hidden.count("[redacted:s]") <= 2
 
 
 def test_a_very_short_secret_does_not_shred_the_text() -> None:
