@@ -1,75 +1,23 @@
 """The control API on a real socket: answers, refusals, who spoke, what is too much."""
 
-import errno
-import http.client
-import json
 import os
 import select
 import socket
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry, Counter
 
 from agent.cli import answers
 from agent.model import decision, execution, incident, priority, timeline, views
 from agent.model.events import AddNote, Approve, Freeze, Report, RunByHand
 from agent.model.observation import Observation
 from agent.model.priority import Priority, Urgency
-from agent.runtime.control.server import ControlServer
-from agent.runtime.control.socket_file import SocketError
-from tests.functional.control_site import ControlSite, control_site, short_folder
-from tests.functional.fake_control import FakeControl
-from tests.neighbours.waiting import until
+from tests.functional.control_request import me, request
+from tests.functional.control_site import ControlSite
 
 _WITHIN = 30
-
-
-@pytest.fixture(scope="module")
-def _served() -> Iterator[ControlSite]:
-    registry = CollectorRegistry()
-    Counter("paramedic_decisions", "Decisions made.", registry=registry).inc(3)
-    with control_site(registry) as site:
-        yield site
-
-
-@pytest.fixture
-def site(_served: ControlSite) -> ControlSite:
-    _served.control.__init__()  # type: ignore[misc]
-    return _served
-
-
-def request(
-    path: Path, method: str, target: str, body: object = None, content: bytes | None = None, **headers: str
-) -> tuple[int, Any]:
-    """Status and JSON body (text where it is none)."""
-    connection = http.client.HTTPConnection("paramedic", timeout=_WITHIN)
-    connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.settimeout(_WITHIN)
-    connection.sock.connect(os.fspath(path))
-    content = content if content is not None else None if body is None else json.dumps(body).encode()
-    sent = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
-    connection.request(method, target, content, sent)
-    response = connection.getresponse()
-    text = response.read().decode()
-    connection.close()
-    try:
-        return response.status, json.loads(text)
-    except ValueError:
-        return response.status, text
-
-
-def me() -> str:
-    import pwd
-
-    return pwd.getpwuid(os.geteuid()).pw_name
 
 
 def test_questions_are_answered_with_the_words_of_the_model(site: ControlSite) -> None:
@@ -221,158 +169,6 @@ def test_questions_do_not_wait_for_acts(site: ControlSite) -> None:
 
 
 # who speaks
-
-_NOTE_BY_RAW_SOCKET = """
-import os, socket, sys
-os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[2]))
-s = socket.socket(socket.AF_UNIX); s.settimeout(30); s.connect(sys.argv[1])
-body = b'{"text": "hi"}'
-s.sendall(b"POST /v1/incidents/INC-12/note HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n"
-          b"Content-Type: application/json\\r\\nparamedic-for: alice\\r\\n"
-          b"Content-Length: %d\\r\\n\\r\\n" % len(body) + body)
-while data := s.recv(4096): sys.stdout.buffer.write(data)
-"""
-
-
-def note_as(path: Path, uid: int) -> None:
-    """A note from a process that became another user."""
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", _NOTE_BY_RAW_SOCKET, path, str(uid)],
-        capture_output=True,
-        timeout=_WITHIN,
-        check=True,
-    )
-    assert b"200 OK" in done.stdout, done.stdout
-
-
-def _open_to_all(path: Path) -> None:
-    for folder in (path.parent, path.parent.parent):
-        folder.chmod(0o755)
-    path.chmod(0o666)
-
-
-@pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="NOT RUN HERE: acting as another user, because that needs root")
-@pytest.mark.parametrize(("uid", "actor"), [(65534, "nobody"), (54321, "uid 54321")])
-def test_the_kernel_says_who_acts_and_a_claim_of_others_is_not_believed(
-    site: ControlSite, uid: int, actor: str
-) -> None:
-    _open_to_all(site.socket)
-    note_as(site.socket, uid)
-    assert [who for who, _ in site.control.acts] == [actor]
-
-
-@pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="NOT RUN HERE: acting as root, because that needs root")
-@pytest.mark.parametrize(
-    ("claim", "actor"),
-    [("alice", "root (for alice)"), ("root", "root"), ("a b", "root"), ("x" * 65, "root"), ("a\x1b[31m", "root")],
-)
-def test_root_may_say_for_whom_it_acts(site: ControlSite, claim: str, actor: str) -> None:
-    status, _ = request(site.socket, "POST", "/v1/incidents/INC-12/acknowledge", {}, paramedic_for=claim)
-    assert status in (200, 400)  # h11 itself refuses an escape in a header
-    assert [who for who, _ in site.control.acts] in ([actor], [])
-    assert status == 400 or site.control.acts
-
-
-# the socket as a file
-
-
-def test_the_socket_is_private(site: ControlSite, tmp_path: Path) -> None:
-    with short_folder() as folder:
-        path = folder / "new" / "c.sock"
-        before = os.umask(0o077)
-        try:
-            server = ControlServer(FakeControl(), path)
-            server.start()
-        finally:
-            os.umask(before)
-        assert path.stat().st_mode & 0o777 == 0o660
-        assert path.parent.stat().st_mode & 0o007 == 0
-        assert server.stop(_WITHIN)
-        assert not path.exists()
-
-
-def test_the_socket_of_a_dead_agent_is_replaced(site: ControlSite) -> None:
-    with short_folder() as folder:
-        path = folder / "c.sock"
-        with socket.socket(socket.AF_UNIX) as dead:
-            dead.bind(os.fspath(path))
-        server = ControlServer(FakeControl(), path)
-        server.start()
-        assert request(path, "GET", "/v1/status")[0] == 200
-        assert server.stop(_WITHIN)
-
-
-def test_the_socket_of_a_living_agent_is_refused_and_lives_on(site: ControlSite) -> None:
-    with pytest.raises(SocketError, match=rf"another agent \(process {os.getpid()}\)"):
-        ControlServer(FakeControl(), site.socket).start()
-    assert request(site.socket, "GET", "/v1/status")[0] == 200
-
-
-def test_a_socket_whose_owner_is_too_busy_to_answer_is_not_taken(site: ControlSite) -> None:
-    with short_folder() as folder, ExitStack() as waiting:
-        path = folder / "c.sock"
-        busy = waiting.enter_context(socket.socket(socket.AF_UNIX))
-        busy.bind(os.fspath(path))
-        busy.listen(0)
-        full = 0
-        while full == 0:
-            caller = waiting.enter_context(socket.socket(socket.AF_UNIX))
-            caller.setblocking(False)
-            full = caller.connect_ex(os.fspath(path))
-        assert full == errno.EAGAIN
-        with pytest.raises(SocketError, match="in the way"):
-            ControlServer(FakeControl(), path).start()
-        assert path.exists()
-
-
-def test_a_file_in_the_way_is_left_alone(site: ControlSite) -> None:
-    with short_folder() as folder:
-        path = folder / "c.sock"
-        path.write_text("precious")
-        with pytest.raises(SocketError, match="no socket"):
-            ControlServer(FakeControl(), path).start()
-        assert path.read_text() == "precious"
-        with pytest.raises(SocketError, match="107 bytes"):
-            ControlServer(FakeControl(), folder / ("x" * 120)).start()
-
-
-def test_a_socket_taken_over_by_another_is_not_removed(site: ControlSite) -> None:
-    with short_folder() as folder:
-        path = folder / "c.sock"
-        server = ControlServer(FakeControl(), path)
-        server.start()
-        path.unlink()
-        with socket.socket(socket.AF_UNIX) as other:
-            other.bind(os.fspath(path))
-            assert server.stop(_WITHIN)
-            assert path.exists()
-
-
-def test_stopping_waits_for_the_answer_under_way(site: ControlSite) -> None:
-    with short_folder() as folder:
-        control, path = FakeControl(hold=threading.Event()), folder / "c.sock"
-        server = ControlServer(control, path)
-        server.start()
-        answers_got: list[int] = []
-        asking = threading.Thread(
-            target=lambda: answers_got.append(request(path, "GET", "/v1/stories/INC-12")[0]), daemon=True
-        )
-        asking.start()
-        # Stopping comes in mid-answer: the fake holds it until the listener is gone.
-        stopping = threading.Thread(target=server.stop, args=(_WITHIN,), daemon=True)
-        until(lambda: control.held, within=_WITHIN, what="the question is being answered")
-        stopping.start()
-        assert control.hold is not None
-        control.hold.set()
-        asking.join(_WITHIN)
-        stopping.join(_WITHIN)
-        assert answers_got == [200]
-        assert not stopping.is_alive()
-
-
-# what the command reads is what the model says
 
 _ANSWERED = {
     answers.IncidentAnswer: incident.Incident,
