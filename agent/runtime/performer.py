@@ -21,6 +21,7 @@ from agent.model.settings import LOCALHOST
 from agent.plugin.api import Performed, StepPorts
 from agent.plugin.endings import PERHAPS, ending_of_error
 from agent.plugin.registry import STEPS, UnknownKind, load
+from agent.runtime.discretion import DiscreetPorts
 from agent.runtime.output import BoundedOutput
 from agent.runtime.redaction import Redactor
 from agent.runtime.workers import Workers
@@ -134,8 +135,8 @@ class Performer:
         if host is None:
             return StepOutcome(StepStatus.REFUSED, message=f"{command.host} is no longer in the inventory")
         try:
-            action = self._action(command)
-            outcome = self._fit_to_leave(action.perform(host, self._ports, timeout=command.timeout, sudo=command.sudo))
+            action, ports = self._action(command)
+            outcome = self._fit_to_leave(action.perform(host, ports, timeout=command.timeout, sudo=command.sudo))
         except ParamedicError as error:
             outcome = self._fit_to_leave(ending_of_error(error))
         except Exception as error:  # also what a plugin answers that is no outcome: somebody waits for one
@@ -144,11 +145,17 @@ class Performer:
             outcome = self._fit_to_leave(StepOutcome(StepStatus.UNKNOWN, message=message))
         return outcome if outcome.seconds else replace(outcome, seconds=time.monotonic() - began)
 
-    def _action(self, command: RunStep) -> Performed:
-        """Raises ParamedicError: nothing was done then."""
+    def _action(self, command: RunStep) -> tuple[Performed, StepPorts]:
+        """The action and what it may use. Raises ParamedicError: nothing was done then."""
+        secrets: list[str] = []
+
+        def resolve(name: str) -> str:
+            secrets.append(name)
+            return self._ports.secret(name)
+
         try:
             found = self._find(command.kind)
-            action = found.model_validate(self._with_secrets(command.params, found.shell))
+            action = found.model_validate(_with_secrets(command.params, resolve, shell=found.shell))
         except (UnknownKind, TypeError) as error:
             raise ParamedicError(str(error)) from error
         except ValidationError as error:
@@ -156,18 +163,7 @@ class Performer:
             raise ParamedicError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
         if not isinstance(action, Performed):
             raise ParamedicError(f"step kind {command.kind!r} has nothing to carry out")
-        return action
-
-    def _with_secrets(self, value: object, shell: bool) -> object:
-        match value:
-            case str():
-                return substitute_secrets(value, self._ports.secret, shell=shell)
-            case Mapping():
-                return {key: self._with_secrets(item, shell) for key, item in value.items()}
-            case list() | tuple():
-                return [self._with_secrets(item, shell) for item in value]
-            case _:
-                return value
+        return action, DiscreetPorts(self._ports) if secrets else self._ports
 
     def _fit_to_leave(self, outcome: StepOutcome) -> StepOutcome:
         """Secrets are hidden before this cuts; what the shell has cut already is marked, and known by the mark."""
@@ -187,3 +183,15 @@ class Performer:
         kept = BoundedOutput(self._output_limit)
         kept.feed(content)
         return kept.text()
+
+
+def _with_secrets(value: object, resolve: Callable[[str], str], *, shell: bool) -> object:
+    match value:
+        case str():
+            return substitute_secrets(value, resolve, shell=shell)
+        case Mapping():
+            return {key: _with_secrets(item, resolve, shell=shell) for key, item in value.items()}
+        case list() | tuple():
+            return [_with_secrets(item, resolve, shell=shell) for item in value]
+        case _:
+            return value

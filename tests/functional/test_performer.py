@@ -195,6 +195,15 @@ def test_a_secret_reaches_the_command_and_nothing_else(daemon: Daemon, tmp_path:
     assert (outcome.stdout, outcome.stderr) == ("[redacted:db]\n", "[redacted:db]\n")
 
 
+def test_a_secret_is_not_in_the_command_line_for_all_to_see(daemon: Daemon, tmp_path: Path) -> None:
+    text = templates.render("password={{ secret('db') }}; tr '\\0' ' ' < /proc/$$/cmdline > seen", {}, shell=True)
+    command = step("run", {"command": f"cd {tmp_path}; {text}"})
+    daemon.order(command)
+    daemon.performer.perform(command)
+    assert daemon.outcome(command).status is StepStatus.OK
+    assert SECRET not in (tmp_path / "seen").read_text()
+
+
 @pytest.mark.parametrize(
     ("kind", "params", "changes", "status", "says"),
     [
