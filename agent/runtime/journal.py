@@ -3,8 +3,11 @@
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable
 from typing import TextIO
+
+log = logging.getLogger("paramedic")
 
 _PRIORITIES = (
     (logging.CRITICAL, 2),
@@ -16,12 +19,21 @@ _PRIORITIES = (
 
 
 class _Redacting(logging.Formatter):
-    """Tracebacks included, nothing is said before `redact` has seen it."""
+    """Tracebacks included, nothing is said before `redact` has seen it, and nothing that a terminal would obey."""
 
     redact: Callable[[str], str] = staticmethod(str)
 
     def format(self, record: logging.LogRecord) -> str:
-        return self.redact(super().format(record))
+        return _printable(self.redact(super().format(record)))
+
+
+def _printable(text: str) -> str:
+    """Tracebacks and lists of problems keep their lines; all else is shown as its escape."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 class _ForSystemd(_Redacting):
@@ -46,8 +58,17 @@ def start_journal(level: str, stream: TextIO | None = None, environment: dict[st
     else:
         handler.setFormatter(_ForPeople("%(asctime)s %(levelname)-7s %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    threading.excepthook = _thread_ended
     for chatty in ("apscheduler", "paramiko", "urllib3", "alembic", "uvicorn", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _thread_ended(ended: threading.ExceptHookArgs) -> None:
+    """Python would print the traceback as it is, secrets and all, past the journal."""
+    if ended.exc_type is not SystemExit:
+        name = ended.thread.name if ended.thread else "unknown"
+        why = (ended.exc_type, ended.exc_value or ended.exc_type(), ended.exc_traceback)
+        log.critical("a defect has ended the thread %s", name, exc_info=why)
 
 
 def redact_journal(redact: Callable[[str], str]) -> None:
