@@ -10,11 +10,13 @@ import math
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.base import BaseExecutor
 from apscheduler.job import Job
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
@@ -128,7 +130,8 @@ class Scheduler:
         for job in self._scheduler.get_jobs():
             every = timedelta(seconds=job.trigger.every)
             if job.next_run_time - now > 2 * every:
-                job.modify(next_run_time=now + (job.next_run_time - now) % every)
+                with suppress(JobLookupError):  # a reload has just taken it away
+                    job.modify(next_run_time=now + (job.next_run_time - now) % every)
 
     def _watch_clock(self) -> None:
         while not self._stopping.wait(_CLOCK_LOOK):

@@ -137,6 +137,29 @@ def test_a_wall_clock_that_is_set_back_does_not_stop_the_checks() -> None:
     scheduler.stop()
 
 
+def test_a_clock_set_back_during_a_reload_ends_no_thread() -> None:
+    """What is put right may just have been taken away."""
+    scheduler = Scheduler(lambda scopes, lateness: None)
+    turns = [Turn(f"c{number}@h", 3600.0) for number in range(200)]
+    scheduler.start()
+    scheduler.use(turns)
+    over = threading.Event()
+
+    def reload() -> None:
+        while not over.is_set():
+            scheduler.use(turns)
+
+    reloading = threading.Thread(target=reload)
+    reloading.start()
+    try:
+        for _ in range(200):
+            scheduler.realign(datetime.now(UTC) - timedelta(days=10))
+    finally:
+        over.set()
+        reloading.join()
+        scheduler.stop()
+
+
 def test_the_clock_never_goes_back_and_believes_the_record() -> None:
     clock = Clock()
     assert abs(clock.now() - time.time()) < 5

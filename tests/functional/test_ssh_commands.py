@@ -3,6 +3,7 @@
 import logging
 import resource
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -104,6 +105,15 @@ def test_a_background_process_that_holds_the_output_does_not_hold_us(pool: SshPo
     result = run(pool, sshd, "sleep 50 & echo started", timeout=40)
 
     assert (result.status, result.stdout) == (0, "started\n")
+
+
+def test_waiting_past_the_deadline_for_held_output_costs_no_processor_time(pool: SshPool, sshd: Sshd) -> None:
+    """The command has ended in time; its output stays open beyond the deadline."""
+    run(pool, sshd, "true")
+    before = time.thread_time()
+    result = run(pool, sshd, "sleep 50 & sleep 0.5", timeout=1.2)
+    assert result.status == 0
+    assert time.thread_time() - before < 0.25
 
 
 def test_a_command_that_closes_its_outputs_is_waited_for(pool: SshPool, sshd: Sshd) -> None:

@@ -66,7 +66,7 @@ class Session:
         """Until both outputs have ended, or the command has exited LINGER seconds ago."""
         pause, exited_at = QUICK, None
         while True:
-            self._channel.settimeout(min(pause, deadline.left()))
+            self._channel.settimeout(max(QUICK, min(pause, deadline.left())))  # 0 would be "do not wait"
             try:
                 data = self._channel.recv(WINDOW)
                 if not data:
