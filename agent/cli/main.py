@@ -76,7 +76,8 @@ def options(
         typer.Option(
             metavar="PATH",
             envvar="PARAMEDIC_SOCKET",
-            help="Control socket of the agent; default: /run/paramedic/control.sock, else ./var/control.sock.",
+            help="Control socket of the agent; default: that of PARAMEDIC_CONFIG, else "
+            "/run/paramedic/control.sock, else ./var/control.sock.",
         ),
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")] = False,

@@ -1,6 +1,7 @@
 """Where a running agent is found, and the record of one that has stopped."""
 
 import os
+from functools import cache
 from pathlib import Path
 
 from agent.cli.exits import refused
@@ -11,19 +12,46 @@ SYSTEM_CONFIG = Path("/etc/paramedic")
 CHECKOUT_STATE = Path("var")
 CHECKOUT_CONFIG = Path("config")
 STORE_NAME = "paramedic.db"
+SOCKET_NAME = "control.sock"
 
 
 def sockets(named: str | None) -> list[Path]:
-    """Where to knock: the socket that was named, else the system's, else the checkout's."""
+    """Where to knock: the socket that was named, else PARAMEDIC_CONFIG's, the system's and the checkout's."""
     if named:
         return [Path(named)]
-    return [SYSTEM_SOCKET, CHECKOUT_STATE / "control.sock"]
+    configured = _configured()
+    return [*([configured[1]] if configured else []), SYSTEM_SOCKET, CHECKOUT_STATE / SOCKET_NAME]
 
 
 def stores(named: str | None, socket: str | None) -> list[Path]:
     """Where a record may be: the file or folder that was named, else beside the socket, else as `sockets`."""
-    folders = [Path(named)] if named else [Path(socket).parent] if socket else [SYSTEM_STATE, CHECKOUT_STATE]
-    return [folder / STORE_NAME if folder.is_dir() else folder for folder in folders]
+    if named or socket:
+        folders = [Path(named) if named else Path(socket or "").parent]
+    else:
+        configured = _configured()
+        folders = [*([configured[0]] if configured else []), SYSTEM_STATE, CHECKOUT_STATE]
+    return [folder / STORE_NAME if _is_folder(folder) else folder for folder in folders]
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except PermissionError:
+        return False  # opening it will say so
+
+
+@cache
+def _configured() -> tuple[Path, Path] | None:
+    """State folder and socket of the agent that PARAMEDIC_CONFIG means: as written there, else beside the folder."""
+    named = os.environ.get("PARAMEDIC_CONFIG")
+    if not named:
+        return None
+    from agent.config.agent_settings import written_places  # reads YAML: only for those who set the variable
+
+    folder = Path(named)
+    state, socket = written_places(folder)
+    state = state or folder.parent / CHECKOUT_STATE
+    return state, socket or state / SOCKET_NAME
 
 
 def config_folder() -> Path:

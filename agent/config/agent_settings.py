@@ -67,6 +67,19 @@ def read_agent(source: Folder, folder: Path, environ: Mapping[str, str]) -> Agen
     )
 
 
+def written_places(folder: Path) -> tuple[Path | None, Path | None]:
+    """State folder and control socket, where the configuration says them; what is wrong in it is passed over.
+
+    Relative where `folder` is.
+    """
+    source = Folder(folder)
+    authored, _ = validate(AuthoredAgent, source.section("agent"), ("agent",), source.reach)
+    if authored is None:
+        return None, None
+    state_dir = absolute(authored.state_dir, folder) if authored.state_dir else None
+    return state_dir, absolute(authored.socket, folder) if authored.socket else None
+
+
 def absolute(written: str, folder: Path) -> Path:
     """A path as written in the configuration: `~` is the agent's user's home, else relative to the folder."""
     return Path(os.path.normpath(folder / Path(written).expanduser()))

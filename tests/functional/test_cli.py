@@ -177,6 +177,19 @@ def test_the_socket_is_found_by_variable_and_in_a_checkout(site: ControlSite) ->
         assert paramedic("status", folder=folder).code == 0
 
 
+def test_the_configuration_that_a_variable_names_says_where_the_agent_is(site: ControlSite) -> None:
+    with short_folder() as folder:
+        config = folder / "config"
+        config.mkdir()
+        (config / "agent.yaml").write_text("agent: {log_level: info}\n")
+        (folder / "var").symlink_to(site.socket.parent)
+        assert paramedic("status", PARAMEDIC_CONFIG=str(config)).code == 0
+        (folder / "var").unlink()
+        assert paramedic("status", PARAMEDIC_CONFIG=str(config)).code == 3
+        (config / "agent.yaml").write_text(f"agent: {{socket: {site.socket}}}\nchecks: [nonsense]\n")
+        assert paramedic("status", PARAMEDIC_CONFIG=str(config)).code == 0
+
+
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="NOT RUN HERE: a socket of another user, because that needs root")
 def test_a_socket_that_somebody_laid_into_a_shared_folder_is_not_used(site: ControlSite) -> None:
