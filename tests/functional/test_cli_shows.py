@@ -71,6 +71,7 @@ def test_incidents_are_listed_or_said_to_be_none(site: ControlSite) -> None:
     assert (query.all, query.service, query.priority, query.since) == (True, "shop", "P2", 1763596800.0)
     site.control.known = ()
     assert site.paramedic("incidents").out == "no open incidents\n"
+    assert site.paramedic("incidents", "--service", "shop").out == "no open incidents of shop\n"
     assert json.loads(site.paramedic("incidents", "--json").out) == {"incidents": []}
 
 
@@ -100,6 +101,7 @@ def test_checks_are_listed(site: ControlSite) -> None:
     assert "root-disk" not in site.paramedic("checks", "--bad").out
     unknown = site.paramedic("checks", "list", "root-dsk")
     assert (unknown.code, unknown.err) == (1, "there is no check root-dsk: did you mean 'root-disk'?\n")
+    assert re.search(r"web2 +OK flapping", said)
     only = json.loads(site.paramedic("checks", "list", "web", "--json").out)
     assert [check["name"] for check in only["checks"]] == ["web"]
 
@@ -128,6 +130,8 @@ def test_records_verify_says_whether_the_chain_holds(site: ControlSite) -> None:
     assert "record 42 is not as it was written" in said.out
     said = site.paramedic("records", "verify", "--json")
     assert (said.code, json.loads(said.out)["broken_at"]) == (1, 42)
+    site.control.chain = ChainView(True, 1, "ab" * 32)
+    assert "1 record, each as it was written" in site.paramedic("records", "verify").out
 
 
 # the terminal
