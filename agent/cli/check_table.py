@@ -52,7 +52,7 @@ def _status(subject: SubjectAnswer) -> Text:
         return Text("CANNOT ASK", "magenta")
     status = subject["status"]
     text = Text(status or "not confirmed", style.VERDICT.get(status or "", style.LABEL))
-    return text.append(" ≈", "yellow") if subject["flapping"] else text
+    return text.append(" flapping", "yellow") if subject["flapping"] else text
 
 
 def _last_answer(subject: SubjectAnswer) -> Text:

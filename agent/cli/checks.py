@@ -36,6 +36,7 @@ def listed(
         found = [check for check in found if check["name"] == name]
         if not found:
             raise no_such("check", name, known)
+    everything = found
     if bad:
         found = [{**check, "subjects": [one for one in check["subjects"] if _is_bad(one)]} for check in found]
         found = [check for check in found if check["subjects"]]
@@ -47,7 +48,7 @@ def listed(
         out = console()
         put(out, check_table(found, times.now(), out.width))
     else:
-        say("all is well" if bad else "no checks are configured")
+        say(_nothing_bad(everything) if bad else "no checks are configured")
 
 
 @checks.command("run")
@@ -101,7 +102,17 @@ def _asked_of_agent(
 
 
 def _is_bad(subject: SubjectAnswer) -> bool:
-    return subject["status"] not in ("OK", None) or subject["blind"] or subject["flapping"]
+    """An answer that nothing confirms yet is no news of an incident, but not well either."""
+    states = (subject["status"], subject["last"])
+    return any(state not in ("OK", None) for state in states) or subject["blind"] or subject["flapping"]
+
+
+def _nothing_bad(found: Sequence[CheckAnswer]) -> str:
+    """All is well only if every check has said so."""
+    silent = sum(1 for check in found if not check["subjects"])
+    unconfirmed = sum(1 for check in found for one in check["subjects"] if one["status"] is None)
+    not_yet = [f"{unconfirmed} not confirmed"] * bool(unconfirmed) + [f"{silent} not asked"] * bool(silent)
+    return f"nothing bad so far, but yet {' and '.join(not_yet)}" if not_yet else "all is well"
 
 
 def _say_observations(found: Sequence[ObservationAnswer]) -> None:

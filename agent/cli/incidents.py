@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.cli import times
+from agent.cli.agent_client import AgentClient
 from agent.cli.answers import IncidentAnswer, StoryAnswer
 from agent.cli.exits import refused
 from agent.cli.ids import About
 from agent.cli.session import Json, session
 from agent.cli.stopped import asked
 from agent.cli.terminal import console, put, say, say_json
+from agent.config.problem import say_known
 
 if TYPE_CHECKING:
     from agent.runtime.store import Store
@@ -39,25 +41,30 @@ def incidents(
         from agent.model.priority import Priority
 
         rank = Priority(grade) if grade else None
-        return record.incidents(open_only=not every, service=service, priority=rank, since=opened_since, limit=limit)
+        found = record.incidents(open_only=not every, service=service, priority=rank, since=opened_since, limit=limit)
+        runs = [record.execution(one.execution) for one in found if one.execution]
+        return {"incidents": found, "executions": [run for run in runs if run]}
 
-    found: list[IncidentAnswer] = asked(
-        session(ctx),
-        store,
-        lambda agent: agent.get(
-            "incidents", all=every, service=service, priority=grade, since=opened_since, limit=limit
-        )["incidents"],
-        in_store,
-    )
+    def of_agent(agent: AgentClient) -> object:
+        wanted = {"all": every, "service": service, "priority": grade, "since": opened_since, "limit": limit}
+        found = agent.get("incidents", **wanted)["incidents"]
+        if service is not None and not found:
+            _require_service(agent, service)
+        treated = any(one["execution"] for one in found)
+        return {"incidents": found, "executions": agent.get("status")["executions"] if treated else []}
+
+    answer = asked(session(ctx), store, of_agent, in_store)
+    found: list[IncidentAnswer] = answer["incidents"]
     if as_json:
         say_json({"incidents": found})
     elif found:
         from agent.cli.incident_table import incident_table
 
         out = console()
-        put(out, incident_table(found, now, out.width))
+        put(out, incident_table(found, now, out.width, answer["executions"]))
     else:
-        say("no incidents" if every else "no open incidents")
+        of_service = f" of {service}" if service is not None else ""
+        say(f"no incidents{of_service}" if every else f"no open incidents{of_service}")
 
 
 def show(
@@ -83,6 +90,15 @@ def show(
     from agent.cli.story import print_story
 
     print_story(console(), story, now=times.now(), full=full)
+
+
+def _require_service(agent: AgentClient, service: str) -> None:
+    """No answer is no good news where the name is misspelt. Raises Failure."""
+    named = [*agent.get("checks")["checks"], *agent.get("incidents", all=True)["incidents"]]
+    known = {one["service"] for one in named if one["service"]}
+    if service not in known:
+        hint = say_known(service, known)
+        raise refused(f"no check and no incident is of a service {service}" + (f": {hint}" if hint else ""))
 
 
 def _priority(text: str | None) -> str | None:

@@ -68,6 +68,9 @@ def run(
     override: Annotated[
         str | None, typer.Option(metavar="WHY", help="Overrule the guards that refuse it; the reason is recorded.")
     ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Until it is over; exit code 1 unless it came to recovered or done.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run a runbook by hand, on an incident or on hosts."""
@@ -80,9 +83,21 @@ def run(
         "override": override,
     }
     reply = known.agent.post("executions", body=body)
-    known.told(reply)
+    if not (wait and as_json):
+        known.told(reply)
     if not as_json:
         complain(f"(how it goes: paramedic show {reply['about']})")
+    if not wait:
+        return
+    from agent.cli.following import GOOD, say_ended, until_ended
+
+    ended = until_ended(known.agent, reply["about"])
+    if as_json:
+        say_json({**reply, "execution": ended})
+    else:
+        say_ended(ended)
+    if ended["outcome"] not in GOOD:
+        raise typer.Exit(Code.NO)
 
 
 @runbook.command("dry-run")

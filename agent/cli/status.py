@@ -8,6 +8,7 @@ from agent.cli import style, times
 from agent.cli.answers import StatusAnswer
 from agent.cli.session import Json, session
 from agent.cli.terminal import console, put, safe, say_json
+from agent.config.counted import counted
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -44,7 +45,8 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
         from agent.cli.incident_table import incident_table
 
         out.print()
-        put(out, incident_table(found["incidents"], found["now"], out.width))
+        newest_first = sorted(found["incidents"], key=lambda one: one["opened_at"], reverse=True)
+        put(out, incident_table(newest_first, found["now"], out.width, found["executions"]))
 
 
 def _treatment(found: StatusAnswer) -> "Text":
@@ -75,7 +77,7 @@ def _incidents(found: StatusAnswer) -> "Text":
 def _checks(found: StatusAnswer) -> "Text":
     from rich.text import Text
 
-    text = Text(f"{found['checks']} on {found['hosts']} hosts")
+    text = Text(f"{found['checks']} on {counted(found['hosts'], 'host')}")
     for name in (*style.VERDICT, "unconfirmed"):
         if count := found["verdicts"].get(name):
             text.append("; " if name == "OK" else ", ").append(f"{count} {name}", style.VERDICT.get(name, ""))
@@ -89,13 +91,13 @@ def _schedule(found: StatusAnswer) -> "Text":
 
     schedule = found["schedule"]
     text = Text(
-        f"{schedule['probes']} askings; asked late by {times.span(schedule['lag_average'])} on average,"
+        f"{counted(schedule['probes'], 'asking')}; asked late by {times.span(schedule['lag_average'])} on average,"
         f" {times.span(schedule['lag_worst'])} at worst"
     )
     if schedule["late"]:
         text.append(f"; {schedule['late']} came due while the one before was not over", "yellow")
     if schedule["waiting"]:
-        text.append(f"; {schedule['waiting']} wait for a worker", "yellow")
+        text.append(f"; waiting for a worker: {schedule['waiting']}", "yellow")
     if schedule["hanging"]:
         text.append(safe(f"; hanging: {', '.join(schedule['hanging'])}"), "red")
     if found["events_waiting"] > 1000:
@@ -118,9 +120,10 @@ def _tickets(found: StatusAnswer) -> "Text":
     if tickets["waiting"]:
         since = tickets["waiting_since"]
         old = f", the oldest for {times.span(max(0.0, found['now'] - since))}" if since is not None else ""
-        text.append(f"; {tickets['waiting']} updates wait{old}", "yellow")
+        verb = "waits" if tickets["waiting"] == 1 else "wait"
+        text.append(f"; {counted(tickets['waiting'], 'update')} {verb}{old}", "yellow")
     if tickets["set_aside"]:
-        text.append(f"; {tickets['set_aside']} were refused and set aside", "red")
+        text.append(f"; refused and set aside: {tickets['set_aside']}", "red")
     if tickets["last_error"] and (tickets["available"] is False or tickets["waiting"] or tickets["set_aside"]):
         text.append(f"\n{safe(tickets['last_error'])}", style.LABEL)
     return text
@@ -131,4 +134,4 @@ def _record(found: StatusAnswer) -> "Text":
 
     if found["commit_error"]:
         return Text(safe(f"NOTHING CAN BE COMMITTED, so nothing is done: {found['commit_error']}"), "bold red")
-    return Text(f"{found['records']} entries in {safe(found['store'])}, head {safe(found['head'][:12])}…")
+    return Text(f"{counted(found['records'], 'entry')} in {safe(found['store'])}, head {safe(found['head'][:12])}…")

@@ -8,8 +8,10 @@ from rich.text import Text
 
 from agent.cli import style, times
 from agent.cli.answers import ExecutionAnswer, IncidentAnswer, StoryAnswer, SymptomAnswer
+from agent.cli.repeats import Repeats
 from agent.cli.terminal import put, safe
 from agent.cli.timeline import timeline
+from agent.cli.waiting import waiting_for_yes
 
 _SYMPTOMS = 12
 """Symptoms that are listed before the rest is counted."""
@@ -20,14 +22,15 @@ def print_story(console: Console, story: StoryAnswer, *, now: float, full: bool)
     incident = story["incident"]
     if incident is not None:
         _print_head(console, incident, full=full)
+    repeats = Repeats(fold=not full)
     for run in story["executions"] if incident is None else ():
-        _print_run(console, run)
+        _print_run(console, run, repeats)
     console.print()
     entries = [stored["entry"] for stored in story["entries"]]
     title = incident["title"] if incident is not None else None
-    put(console, timeline(console.width, entries, story["executions"], title=title, full=full))
+    put(console, timeline(console.width, entries, story["executions"], title=title, full=full, repeats=repeats))
     console.print()
-    for line in _standing(story, now):
+    for line in _standing(story, now, repeats):
         console.print(line)
 
 
@@ -61,7 +64,7 @@ def _print_head(console: Console, incident: IncidentAnswer, *, full: bool) -> No
     put(console, facts)
 
 
-def _print_run(console: Console, run: ExecutionAnswer) -> None:
+def _print_run(console: Console, run: ExecutionAnswer, repeats: Repeats) -> None:
     head = Text(safe(run["id"]), style="bold")
     outcome = run["outcome"] or "under way"
     head.append("  ").append(safe(run["runbook"]), style="bold")
@@ -79,7 +82,8 @@ def _print_run(console: Console, run: ExecutionAnswer) -> None:
     for number, one in enumerate(run["runs"]):
         how = one["outcome"] or one["phase"]
         line = Text(f"{safe(one['host'])}: ").append(how, style=style.OUTCOME.get(how, "cyan"))
-        facts.add_row("" if number else "hosts", line.append(f", {safe(one['reason'])}" if one["reason"] else ""))
+        reason = repeats.shortened(" ".join(one["reason"].split()))
+        facts.add_row("" if number else "hosts", line.append(f", {safe(reason)}" if reason else ""))
     put(console, facts)
 
 
@@ -105,30 +109,26 @@ def _symptom(symptom: SymptomAnswer) -> Text:
     if symptom["cleared_at"] is not None:
         took = times.span(symptom["cleared_at"] - symptom["since"])
         text = Text("✓ ", style="green").append(safe(name), style="default")
-        return text.append(f"  was {status} for {took}", style=style.LABEL)
+        was = "could not be asked" if symptom["blind"] else f"was {status}"
+        return text.append(f"  {was} for {took}", style=style.LABEL)
     colour = style.VERDICT.get(symptom["status"], "magenta")
     text = Text("✗ ", style=colour).append(safe(name), style="default").append(f"  {status}", style=colour)
     return text.append(f"  {safe(symptom['message'])}" if symptom["message"] else "", style="default")
 
 
-def _standing(story: StoryAnswer, now: float) -> Iterator[Text]:
+def _standing(story: StoryAnswer, now: float, repeats: Repeats) -> Iterator[Text]:
     """How it stands, and what a person may type next."""
     incident = story["incident"]
-    waiting = [
-        (run, one)
-        for run in story["executions"]
-        for one in run["runs"]
-        if run["outcome"] is None and one["phase"] == "awaiting approval"
-    ]
     if incident is not None:
-        yield from _incident_stands(incident, story["executions"], now)
-    for run, one in waiting:
-        about = safe(run["incident"] or run["id"])
-        how = f"paramedic approve {about}, or paramedic deny {about}"
-        yield Text(f"{safe(one['host'])} waits for a yes: {how}", "magenta")
+        yield from _incident_stands(incident, story["executions"], now, repeats)
+    for about, hosts in waiting_for_yes(story["executions"]).items():
+        how = f"paramedic approve {safe(about)}, or paramedic deny {safe(about)}"
+        yield Text(f"{safe(', '.join(hosts))} waits for a yes: {how}", "magenta")
 
 
-def _incident_stands(incident: IncidentAnswer, runs: list[ExecutionAnswer], now: float) -> Iterator[Text]:
+def _incident_stands(
+    incident: IncidentAnswer, runs: list[ExecutionAnswer], now: float, repeats: Repeats
+) -> Iterator[Text]:
     id, phase, opened = safe(incident["id"]), incident["phase"], incident["opened_at"]
     colour = style.PHASE.get(phase, "")
     tried = ", ".join(f"{one['runbook']} ({one['execution']}): {one['outcome']}" for one in incident["attempts"])
@@ -146,7 +146,8 @@ def _incident_stands(incident: IncidentAnswer, runs: list[ExecutionAnswer], now:
                 where = ", ".join(f"{one['host']} {one['phase']}" for one in run["runs"] if one["outcome"] is None)
                 yield Text(safe(f"being treated by {run['runbook']} ({run['id']}): {where}"), colour)
         case "held":
-            yield Text(safe(f"not treated for now, {still}: {incident['held_because'] or 'no reason named'}"), colour)
+            why = repeats.shortened(incident["held_because"] or "no reason named")
+            yield Text(safe(f"not treated for now, {still}: {why}"), colour)
         case "escalated":
             who = incident["assignee"] or incident["team"]
             yield Text(safe(f"with {who}, {still}; when it is solved: paramedic resolve {id} WHY"), colour)

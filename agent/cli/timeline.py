@@ -9,7 +9,9 @@ from rich.text import Text
 
 from agent.cli import style, times
 from agent.cli.answers import EntryAnswer, ExecutionAnswer
+from agent.cli.repeats import Repeats
 from agent.cli.terminal import safe, safe_lines
+from agent.config.counted import counted
 from agent.model.timeline import AGENT
 
 _NARROW = 72
@@ -41,8 +43,11 @@ def timeline(
     *,
     title: str | None,
     full: bool,
+    repeats: Repeats,
 ) -> RenderableType:
     """`title`: of the incident, which stands above; `full`: all entries, and all that steps printed.
+
+    `repeats` knows what was said above.
 
     Offsets count from the first entry.
     """
@@ -58,7 +63,7 @@ def timeline(
     table.add_column(no_wrap=True, min_width=3)
     table.add_column(ratio=1, overflow="fold")
     last_day, last_clock, last_offset = times.day(began), "", ""
-    for row in _shown(entries, alone, title or "", full=full):
+    for row in _shown(entries, alone, title or "", repeats, full=full):
         if isinstance(row, str):
             table.add_row(*[""] * with_clock, "", "⋮", Text(row, style=style.LABEL))
             continue
@@ -77,13 +82,15 @@ def timeline(
     return Group(Text(f"{times.day(began)}, {times.zone(began)}", style="bold"), table)
 
 
-def _shown(entries: Sequence[EntryAnswer], alone: set[str], title: str, *, full: bool) -> Iterator[Row | str]:
+def _shown(
+    entries: Sequence[EntryAnswer], alone: set[str], title: str, repeats: Repeats, *, full: bool
+) -> Iterator[Row | str]:
     left_out = len(entries) - 2 * _ENTRIES
     reclassified = False
     for number, entry in enumerate(entries):
         if not full and left_out > 0 and _ENTRIES <= number < len(entries) - _ENTRIES:
             if number == _ENTRIES:
-                yield f"{left_out} entries are left out here; --full shows them"
+                yield f"{counted(left_out, 'entry')} left out here; --full shows all"
             continue
         said = entry["text"]
         if entry["kind"] == "opened":
@@ -91,15 +98,15 @@ def _shown(entries: Sequence[EntryAnswer], alone: set[str], title: str, *, full:
         elif entry["kind"] == "classified" and not reclassified:
             said = said.rpartition("; ")[2]  # impact and urgency stand at the top of the story
         reclassified |= entry["kind"] == "classified"
-        yield _row(entry, said, alone, full=full)
+        yield _row(entry, said, alone, repeats, full=full)
 
 
-def _row(entry: EntryAnswer, said: str, alone: set[str], *, full: bool) -> Row:
+def _row(entry: EntryAnswer, said: str, alone: set[str], repeats: Repeats, *, full: bool) -> Row:
     data, kind = entry["data"], entry["kind"]
     if data.get("execution") in alone and isinstance(data.get("host"), str):
         said = said.removeprefix(f"{data['host']}: ")
     inside = kind in _WITHIN_RUN or (kind == "refused" and _REFUSED_ON_HOST in data)
-    text = Text(safe(" ".join(said.split())), style=_emphasis(kind))
+    text = Text(safe(repeats.shortened(" ".join(said.split()))), style=_emphasis(kind))
     if entry["actor"] not in (AGENT, "") and entry["actor"] not in said:
         text.append(f"  — {safe(entry['actor'])}", style="cyan")
     return Row(entry["at"], _sign(kind, data), text, inside and "execution" in data, _printed(entry, full=full))

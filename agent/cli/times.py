@@ -51,7 +51,7 @@ def span(seconds: float) -> str:
 
 
 def offset(seconds: float) -> str:
-    """How long after the beginning: `+0.4s`, `+1:02`, `+2:03:04`, `+3d 2:03:04`."""
+    """How long after the beginning: `+0.4s`, `+1m02s`, `+2h03m`, `+3d04h`. The clock beside it says the rest."""
     if seconds < 0:
         return f"{seconds:.1f}s"
     if seconds < 59.95:
@@ -60,8 +60,8 @@ def offset(seconds: float) -> str:
     hours, minute = divmod(minutes, 60)
     days, hour = divmod(hours, 24)
     if days:
-        return f"+{days}d {hour}:{minute:02}:{second:02}"
-    return f"+{hour}:{minute:02}:{second:02}" if hour else f"+{minute}:{second:02}"
+        return f"+{days}d{hour:02}h"
+    return f"+{hour}h{minute:02}m" if hour else f"+{minute}m{second:02}s"
 
 
 def parse_since(text: str, at: float) -> float:

@@ -82,6 +82,8 @@ class FakeControl:
     status_now: Status = STATUS
     known: tuple[Incident, ...] = (INCIDENT,)
     chain: ChainView = SOUND
+    checks_now: tuple[CheckView, ...] = CHECKS
+    stories: dict[str, Story] = field(default_factory=lambda: {"INC-12": STORY, "RUN-3": BY_HAND_STORY})
     refuse: str | None = None
     busy: bool = False
     full: bool = False
@@ -116,10 +118,10 @@ class FakeControl:
 
     def story(self, about: str) -> Story | None:
         self._trouble()
-        return {"INC-12": STORY, "RUN-3": BY_HAND_STORY}.get(about)
+        return self.stories.get(about)
 
     def checks(self) -> Sequence[CheckView]:
-        return CHECKS
+        return self.checks_now
 
     def ask(self, check: str, host: str | None) -> Sequence[Observation] | None:
         self._trouble()

@@ -1,0 +1,15 @@
+"""What waits for a person's yes."""
+
+from collections.abc import Iterable
+
+from agent.cli.answers import ExecutionAnswer
+
+
+def waiting_for_yes(executions: Iterable[ExecutionAnswer]) -> dict[str, list[str]]:
+    """Hosts that wait, by what a person must name to approve: an incident, or a run by hand."""
+    waiting: dict[str, list[str]] = {}
+    for run in executions:
+        for one in run["runs"]:
+            if run["outcome"] is None and one["phase"] == "awaiting approval":
+                waiting.setdefault(run["incident"] or run["id"], []).append(one["host"])
+    return waiting
