@@ -13,6 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from agent.config.configuration import Configuration
+from agent.config.counted import counted
+from agent.config.library import shown
 from agent.config.load import load
 from agent.config.problem import ConfigProblems
 from agent.config.runbook import parse_runbook
@@ -27,7 +29,7 @@ from agent.runtime.control.desk import Desk
 from agent.runtime.control.server import ControlServer
 from agent.runtime.control.told import default_store
 from agent.runtime.interview import Interviewer
-from agent.runtime.journal import redact_journal, start_journal
+from agent.runtime.journal import redact_journal, set_level, start_journal
 from agent.runtime.loop import Loop
 from agent.runtime.metrics import registry
 from agent.runtime.outbox import Outbox
@@ -81,7 +83,7 @@ class App:
             self._make(cleanup)
             self._cleanup = cleanup.pop_all()
         self._manager.ready(self._summary())
-        log.info("ready: %s", self._summary())
+        log.info("ready: %s; control socket %s (ask: paramedic status)", self._summary(), shown(self._socket))
 
     def stop(self) -> None:
         """Stop asking, let running steps end within the configured bound, commit what they came to, close."""
@@ -221,6 +223,8 @@ class App:
         self._use_tickets(fresh)
         self._prober.use(settings, fresh.probes)
         self._scheduler.use(_turns(fresh))
+        if fresh.agent.log_level != self._configuration.agent.log_level:
+            set_level(fresh.agent.log_level)
         self._configuration = self._desk.configuration = fresh
         self._desk.outbox = self._outbox
         text = f"configuration reloaded: {self._summary()}"
@@ -253,7 +257,8 @@ class App:
 
     def _summary(self) -> str:
         settings = self._configuration.settings
-        return f"{len(settings.checks)} checks, {len(settings.hosts)} hosts, {len(settings.runbooks)} runbooks"
+        counts = ((settings.checks, "check"), (settings.hosts, "host"), (settings.runbooks, "runbook"))
+        return ", ".join(counted(len(things), noun) for things, noun in counts)
 
 
 def run(folder: Path, *, socket: Path | None = None, log_level: str | None = None) -> int:

@@ -57,10 +57,15 @@ def start_journal(level: str, stream: TextIO | None = None, environment: dict[st
         handler.setFormatter(_ForSystemd("%(message)s"))
     else:
         handler.setFormatter(_ForPeople("%(asctime)s %(levelname)-7s %(message)s"))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.basicConfig(handlers=[handler], force=True)
+    set_level(level)
     threading.excepthook = _thread_ended
     for chatty in ("apscheduler", "paramiko", "urllib3", "alembic", "uvicorn", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def set_level(level: str) -> None:
+    logging.getLogger().setLevel(level.upper())
 
 
 def _thread_ended(ended: threading.ExceptHookArgs) -> None:

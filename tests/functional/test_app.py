@@ -1,6 +1,7 @@
 """The parts put together: in which order they start, are exchanged and end."""
 
 import json
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,10 +44,10 @@ class Place:
     def record(self) -> Path:
         return default_store(self.folder / "state")
 
-    def write(self, **sections: object) -> None:
+    def write(self, log_level: str = "info", **sections: object) -> None:
         """JSON is YAML."""
         self.config.mkdir(exist_ok=True)
-        agent = {"state_dir": str(self.folder / "state"), "socket": str(self.socket)}
+        agent = {"state_dir": str(self.folder / "state"), "socket": str(self.socket), "log_level": log_level}
         written = {"agent": agent, "teams": {"operations": {}}, "checks": {}, **sections}
         (self.config / "all.yaml").write_text(json.dumps(written))
 
@@ -154,3 +155,17 @@ def test_asking_a_check_now_waits_for_every_host(place: Place) -> None:
     found = {one["subject"]: (one["verdict"], one["message"]) for one in answer["observations"]}
     assert found.pop("stuck")[0] == "UNKNOWN"
     assert found == {"quick": ("OK", "fine"), "slow": ("CRITICAL", "broken")}
+
+
+def test_a_reload_takes_another_log_level(place: Place) -> None:
+    """It is not among what the documentation says needs a restart."""
+    root = logging.getLogger()
+    before = root.level
+    place.write(log_level="warning")
+    try:
+        with place.running() as app:
+            place.write(log_level="debug")
+            assert app.reload().ok
+            assert root.level == logging.DEBUG
+    finally:
+        root.setLevel(before)
