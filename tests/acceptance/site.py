@@ -72,7 +72,7 @@ tickets:
         query: {{"messageid:": "<{prefix}-{{{{ key }}}}@paramedic>"}}
         matching: {{messageid: "<{prefix}-{{{{ key }}}}@paramedic>"}}
 secrets:
-  tracker: {{env: TRACKER_PASSWORD}}
+  tracker: {{file: tracker-password}}
 """
 
 WEB_CHECK = """\
@@ -179,7 +179,7 @@ class Site:
     def tickets(self, roundup: Roundup, *, url: str = "") -> None:
         """Incidents are copied to the tracker, which is asked at `url` if it is given."""
         self.write("tickets.yaml", TICKETS.format(url=url or roundup.url, user=roundup.user, prefix=self.prefix))
-        self.environment["TRACKER_PASSWORD"] = roundup.password
+        (self.config / "tracker-password").write_text(f"{roundup.password}\n")
 
     def filed(self, roundup: Roundup) -> list[dict[str, Any]]:
         """The issues that the daemon filed there, oldest first."""

@@ -57,7 +57,7 @@ def test_it_hears_ready_status_watchdog_reloading_and_stopping(
     site.environment |= {"NOTIFY_SOCKET": str(systemd.path), "WATCHDOG_USEC": "600000"}
     daemon.start()
     systemd.until_heard("READY=1")
-    assert "READY=1\nSTATUS=1 checks, 2 hosts, 1 runbooks" in systemd.heard
+    assert any(message.startswith("READY=1\nSTATUS=1 check") for message in systemd.heard)
     systemd.until_heard("WATCHDOG=1", times=5)
 
     daemon.reload()
