@@ -79,7 +79,7 @@ class Library:
             found = sorted(folder.iterdir())
         except OSError as error:
             what = f"cannot be read as a folder: {error.strerror}"
-            document = unreadable(_shown(folder), Unreadable(what, "name the folder that holds the runbooks"))
+            document = unreadable(shown(folder), Unreadable(what, "name the folder that holds the runbooks"))
             self._sources.append(RunbookFile(document))
             self.is_whole = False
             return []
@@ -89,7 +89,7 @@ class Library:
 
     def _read(self, file: FilePath) -> None:
         text, problem = read_text(file)
-        document = read_document(text, _shown(file)) if problem is None else unreadable(_shown(file), problem)
+        document = read_document(text, shown(file)) if problem is None else unreadable(shown(file), problem)
         source = RunbookFile(document)
         self._sources.append(source)
         if not document.readable:
@@ -110,7 +110,7 @@ class Library:
             self.entries[written] = Entry(file, source, runbook)
 
 
-def _shown(file: FilePath) -> str:
+def shown(file: FilePath) -> str:
     """As people would type it here."""
     here = FilePath.cwd()
     return str(file.relative_to(here) if file.is_relative_to(here) else file)
