@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -87,10 +87,17 @@ class Performer:
         """Begin as soon as a thread is free. Does not block."""
         self._workers.submit([partial(self._carry_out, command, begun=False)])
 
-    def resume(self, unfinished: Iterable[tuple[RunStep, bool]]) -> None:
-        """What the agent left: each step, and whether it was begun. Such a one is begun again only if it may be."""
+    def resume(self, unfinished: Iterable[tuple[RunStep, bool]], awaited: Collection[str]) -> None:
+        """What the agent left: each step, and whether it was begun. Such a one is begun again only if it may be.
+
+        One that is not `awaited` belongs to an execution that was given up: it is settled, and not begun.
+        """
         for command, begun in unfinished:
-            if begun and not command.repeatable:
+            if command.id not in awaited:
+                log.warning("%s is not begun: its execution has ended", command.id)
+                outcome = StepOutcome(StepStatus.REFUSED, message="its execution has ended")
+                self._post(StepEnded(self._now(), command.id, outcome))
+            elif begun and not command.repeatable:
                 message = f"the agent ended while the step was under way; {PERHAPS}"
                 self._post(StepEnded(self._now(), command.id, StepOutcome(StepStatus.UNKNOWN, message=message)))
             else:

@@ -5,7 +5,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,11 +15,12 @@ from agent.cli.agent_client import AgentClient
 from agent.config.load import load
 from agent.errors import ParamedicError
 from agent.model.decision import Decision
+from agent.model.execution import Outcome
 from agent.runtime.control.told import default_store
 from agent.runtime.service_manager import ServiceManager
 from agent.runtime.store.store import Store
 from tests.functional.control_site import short_folder
-from tests.functional.records import DIGEST, STEP, opened
+from tests.functional.records import DIGEST, EXECUTION, STEP, opened
 from tests.functional.slow_tickets import SlowTickets
 from tests.neighbours.waiting import until
 
@@ -169,3 +170,20 @@ def test_a_reload_takes_another_log_level(place: Place) -> None:
             assert root.level == logging.DEBUG
     finally:
         root.setLevel(before)
+
+
+def test_a_step_of_a_treatment_that_is_given_up_at_the_start_is_not_begun(place: Place) -> None:
+    """Its runbook's text can no longer be read: the record says so and hands the incident to a person."""
+    ran = place.folder / "ran"
+    left = replace(STEP, host="localhost", local=True, sudo=False, params={"command": f"touch {ran}"})
+    execution = replace(EXECUTION, runs=(replace(EXECUTION.runs[0], host="localhost", pending=left.id),))
+    with Store.open(place.record) as store:
+        store.commit(
+            [opened(execution=execution), Decision(commands=(left,), runbooks={DIGEST: "nothing one can parse"})], 1.0
+        )
+    with place.running(), Store.open(place.record, read_only=True) as record:
+        until(lambda: not record.unfinished_steps(), within=SOON, what="the step is settled")
+        ended = record.execution(EXECUTION.id)
+        assert ended
+        assert ended.outcome is Outcome.OUTCOME_UNKNOWN
+    assert not ran.exists()

@@ -272,7 +272,8 @@ def test_what_an_agent_left_is_gone_on_with(daemon: Daemon, tmp_path: Path) -> N
     daemon.order(begun, repeatable, waiting)
     assert daemon.store.start_step(begun.id, 1.0)
     assert daemon.store.start_step(repeatable.id, 1.0)
-    daemon.performer.resume(daemon.store.unfinished_steps())
+    unfinished = daemon.store.unfinished_steps()
+    daemon.performer.resume(unfinished, {command.id for command, _ in unfinished})
     assert daemon.outcome(repeatable).status is StepStatus.OK
     assert daemon.outcome(waiting).status is StepStatus.OK
     unknown = daemon.outcome(begun)

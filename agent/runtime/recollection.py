@@ -1,0 +1,48 @@
+"""What a starting agent makes of the record it left."""
+
+import logging
+
+from agent.config.configuration import Configuration
+from agent.config.problem import ConfigProblems
+from agent.config.runbook import parse_runbook
+from agent.core.state import State
+from agent.model.runbook import Runbook
+from agent.runtime.store import Saved, Store
+
+log = logging.getLogger("paramedic")
+
+
+def latest(store: Store) -> float:
+    """Time of the latest entry on record, 0 when there is none."""
+    seq, _ = store.head()
+    return max((record.entry.at for record in store.timeline(after_seq=seq - 1)), default=0.0)
+
+
+def state_of(saved: Saved, configuration: Configuration) -> State:
+    return State(
+        settings=configuration.settings,
+        health=dict(saved.health),
+        incidents=dict(saved.incidents),
+        executions={id: execution for id, execution in saved.executions.items() if execution.is_running},
+        treatments=saved.treatments,
+        freeze=saved.freeze,
+        counters=dict(saved.counters),
+        library=_library(saved),
+    )
+
+
+def awaited(state: State) -> set[str]:
+    """Ids of the steps that an execution waits for."""
+    executions = list(state.executions.values())
+    return {run.pending for execution in executions for run in execution.runs if run.pending is not None}
+
+
+def _library(saved: Saved) -> dict[str, Runbook]:
+    """The runbook texts that incidents started with, as they were written then."""
+    library: dict[str, Runbook] = {}
+    for digest, text in saved.runbooks.items():
+        try:
+            library[digest] = parse_runbook(text, f"runbook {digest[:12]} as kept in the record")
+        except ConfigProblems as problems:
+            log.error("an incident started with a runbook that can no longer be read: %s", problems)
+    return library
