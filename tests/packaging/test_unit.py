@@ -51,7 +51,7 @@ def test_a_lower_fence_would_be_noticed(tmp_path: Path) -> None:
 STAND_IN = """\
 #!/usr/bin/python3
 # Does what the daemon must be able to do inside the unit's fence, and says what came of it.
-import json, os, pathlib, socket, sqlite3, struct, subprocess
+import json, os, pathlib, resource, socket, sqlite3, struct, subprocess
 
 control = socket.socket(socket.AF_UNIX)
 control.bind("/run/paramedic/control.sock")
@@ -76,6 +76,7 @@ found = {
     "sees the shop": any("http.server" in line for line in lines),
     "load": bool(pathlib.Path("/proc/stat").read_text()),
     "local command": subprocess.run(["id", "-un"], capture_output=True, text=True).stdout.strip(),
+    "descriptors for a thousand hosts": resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= 10_000,
     "may write to /etc": os.access("/etc/paramedic", os.W_OK),
 }
 caller.sendall(json.dumps(found).encode())
@@ -107,6 +108,7 @@ def test_inside_the_fence_a_daemon_can_do_its_work_and_knows_its_callers(systemd
         "sees the shop": True,
         "load": True,
         "local command": "paramedic",
+        "descriptors for a thousand hosts": True,
         "may write to /etc": False,
     }
     assert host.run("stat -c '%A %U' /var/lib/paramedic").stdout == "drwx------ paramedic\n"
