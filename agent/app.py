@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import ExitStack
 from functools import partial
@@ -17,13 +18,11 @@ from agent.config.counted import counted
 from agent.config.library import shown
 from agent.config.load import load
 from agent.config.problem import ConfigProblems
-from agent.config.runbook import parse_runbook
 from agent.core.state import State
 from agent.errors import ParamedicError
 from agent.model.commands import Ask, Command, RunStep, UpdateTicket
 from agent.model.decision import Reply
 from agent.model.events import Reloaded, Started
-from agent.model.runbook import Runbook
 from agent.runtime.clock import Clock
 from agent.runtime.control.desk import Desk
 from agent.runtime.control.server import ControlServer
@@ -36,6 +35,7 @@ from agent.runtime.outbox import Outbox
 from agent.runtime.performer import Performer
 from agent.runtime.ports import Ports
 from agent.runtime.prober import Prober
+from agent.runtime.recollection import awaited, latest, state_of
 from agent.runtime.redaction import Redactor
 from agent.runtime.scheduler import Scheduler, Turn
 from agent.runtime.secrets import Secrets
@@ -44,12 +44,15 @@ from agent.runtime.shell import LocalShell
 from agent.runtime.shells import Shells
 from agent.runtime.signals import Signals
 from agent.runtime.ssh import SshPool
-from agent.runtime.store import Saved, Store
+from agent.runtime.store import Store
 
 log = logging.getLogger("paramedic")
 
 _PART_STOPS_WITHIN = 5.0
 """Seconds a part other than the performer may take to stop."""
+
+_STARTS_WITHIN = 30.0
+"""Seconds until the first decision must be on record; the unit's TimeoutStartSec= is longer."""
 
 _CHANGES_WITHIN = 15.0
 """Seconds a reload waits for the deciding loop, which may be waiting for the record to be writable."""
@@ -116,7 +119,7 @@ class App:
         settings = configuration.settings
         self._store = store = Store.open(default_store(agent.state_dir))
         cleanup.callback(store.close)
-        self._clock = clock = Clock(_latest(store))
+        self._clock = clock = Clock(latest(store))
         saved = store.load(clock.now())
         self._secrets = secrets = Secrets(configuration.secrets)
         redactor = Redactor(secrets.seen)
@@ -126,7 +129,7 @@ class App:
         self._shells = shells = Shells(configuration.logins, ssh, LocalShell(), output_limit=agent.output_limit)
         beat = self._manager.watchdog / 3 if self._manager.watchdog else 5.0
         self._loop = loop = Loop(
-            _state(saved, configuration),
+            state_of(saved, configuration),
             store,
             clock.now,
             self._perform,
@@ -162,14 +165,23 @@ class App:
 
         unfinished = store.unfinished_steps()  # before the loop runs: what it starts from now on is not left over
         # Before anything else: what fell due while nobody was there is not late.
-        loop.post(Started(clock.now(), f"paramedic {version('paramedic')} on {platform.node()}"))
+        started = loop.ask(Started(clock.now(), f"paramedic {version('paramedic')} on {platform.node()}"))
         control.start()  # may be refused its socket: nothing has been recorded or begun yet
         loop.start()
-        performer.resume(unfinished)
+        self._wait_for(started)
+        performer.resume(unfinished, awaited(loop.state))
         if self._outbox:
             self._outbox.start()
         prober.start()
         scheduler.start()
+
+    def _wait_for(self, started: "Future[Reply | None]") -> None:
+        """Until it is on record that we are back, and what that means for what was left."""
+        try:
+            started.result(_STARTS_WITHIN)
+        except FutureTimeout:
+            why = self._loop.commit_error or "it is too busy"
+            raise ParamedicError(f"the agent could not record that it started: {why}") from None
 
     def _perform(self, commands: Sequence[Command]) -> None:
         """Called by the deciding loop after the commit; hands over and returns."""
@@ -282,36 +294,6 @@ def run(folder: Path, *, socket: Path | None = None, log_level: str | None = Non
 def _turns(configuration: Configuration) -> list[Turn]:
     checks = configuration.settings.checks
     return [Turn(p.scope, checks[p.check].every, p.check_type.company) for p in configuration.probes]
-
-
-def _latest(store: Store) -> float:
-    """Time of the latest entry on record, 0 when there is none."""
-    seq, _ = store.head()
-    return max((record.entry.at for record in store.timeline(after_seq=seq - 1)), default=0.0)
-
-
-def _state(saved: Saved, configuration: Configuration) -> State:
-    return State(
-        settings=configuration.settings,
-        health=dict(saved.health),
-        incidents=dict(saved.incidents),
-        executions={id: execution for id, execution in saved.executions.items() if execution.is_running},
-        treatments=saved.treatments,
-        freeze=saved.freeze,
-        counters=dict(saved.counters),
-        library=_library(saved),
-    )
-
-
-def _library(saved: Saved) -> dict[str, Runbook]:
-    """The runbook texts that incidents started with, as they were written then."""
-    library: dict[str, Runbook] = {}
-    for digest, text in saved.runbooks.items():
-        try:
-            library[digest] = parse_runbook(text, f"runbook {digest[:12]} as kept in the record")
-        except ConfigProblems as problems:
-            log.error("an incident started with a runbook that can no longer be read: %s", problems)
-    return library
 
 
 def _bounded(what: str, stop: Callable[[], bool]) -> Callable[[], None]:
