@@ -14,7 +14,7 @@ from agent.core.state import State
 from agent.errors import StoreError, StoreRefused
 from agent.model.commands import Command
 from agent.model.decision import Decision, Reply
-from agent.model.events import Event, TimePassed
+from agent.model.events import Event, Observed, TimePassed
 from agent.model.text import one_line
 from agent.model.timeline import Entry, EntryKind
 
@@ -24,6 +24,8 @@ record = logging.getLogger("paramedic.record")
 
 _BATCH = 512
 """Events decided in one transaction at the most: one commit for many is free speed."""
+_CROWD = 4096
+"""Events waiting; from then on a check's newer answers take the place of its older ones."""
 _IDLE_BEAT = 5.0
 _COMMIT_RETRY = 1.0
 _TIMERS_REST = 30.0
@@ -86,6 +88,8 @@ class Loop:
         self._failed = failed
         self._timers_rest_until = 0.0
         self._events: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._late: dict[tuple[str, ...], Observed] = {}
+        self._late_lock = threading.Lock()
         self._stopping = threading.Event()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="decide", daemon=True)
@@ -93,7 +97,7 @@ class Loop:
     @property
     def waiting(self) -> int:
         """Events not decided yet."""
-        return self._events.qsize()
+        return self._events.qsize() + len(self._late)
 
     def start(self) -> None:
         self._thread.start()
@@ -107,7 +111,16 @@ class Loop:
         return not self._thread.is_alive()
 
     def post(self, event: Event) -> None:
-        """Hand in an event; from any thread."""
+        """Hand in an event; from any thread.
+
+        Checks go on answering while the loop cannot keep up, or waits for a full disk for hours. Then only the
+        latest answer of each asking is kept, to be decided after all that was there before.
+        """
+        if isinstance(event, Observed):
+            with self._late_lock:
+                if self._late or self.commit_error is not None or self._events.qsize() >= _CROWD:
+                    self._late[tuple(answered.scope for answered in event.passes)] = event
+                    return
         self._events.put(event)
 
     def ask(self, event: Event) -> "Future[Reply | None]":
@@ -130,7 +143,7 @@ class Loop:
     def _run(self) -> None:
         batch: list[_Item] = []
         try:
-            while not (self._stopping.is_set() and self._events.empty()):
+            while not (self._stopping.is_set() and not self.waiting):
                 batch = self._take()
                 self._decide(batch)
                 self._alive()
@@ -166,6 +179,8 @@ class Loop:
     def _take(self) -> list[_Item]:
         due = self._next_due()
         wait = self._beat if due is None else min(self._beat, max(0.0, due - self._now()))
+        if self._late:
+            wait = 0.0
         batch: list[_Item] = []
         try:
             first = self._events.get(timeout=wait) if wait > 0 else self._events.get_nowait()
@@ -176,7 +191,9 @@ class Loop:
                     break
                 first = self._events.get_nowait()
         except queue.Empty:
-            pass
+            with self._late_lock:
+                batch += self._late.values()
+                self._late = {}
         due = self._next_due()
         now = self._now()
         if due is not None and due <= now:

@@ -13,8 +13,12 @@ import pytest
 
 from agent.core.state import State
 from agent.errors import StoreFull
+from agent.model.check import CheckRules
 from agent.model.decision import Decision
-from agent.model.events import Freeze, PersonActed
+from agent.model.events import Freeze, Observed, PersonActed
+from agent.model.health import Key
+from agent.model.observation import Observation, Pass, Verdict
+from agent.model.settings import Settings
 from agent.runtime.clock import Clock
 from agent.runtime.loop import Loop, Record
 from agent.runtime.store.store import Store
@@ -95,6 +99,42 @@ def test_a_full_disk_is_waited_out_and_ends_with_the_stop() -> None:
     assert reply is not None
     assert not reply.ok
     assert not failed.is_set()
+
+
+def observed(subject: str, number: int, verdict: Verdict = Verdict.OK) -> Observed:
+    observation = Observation("web", subject, subject, verdict, float(number), f"answer {number}")
+    return Observed(float(number), (Pass("web", f"web@{subject}", float(number), (observation,)),))
+
+
+def test_while_the_disk_is_full_the_latest_answer_of_each_check_is_kept_and_no_more(store: Store) -> None:
+    """A night of it must not end with the memory full as well."""
+
+    class Repaired(Full):
+        repaired = threading.Event()
+
+        def commit(self, decisions: Sequence[Decision], at: float) -> None:
+            if not self.repaired.is_set():
+                super().commit(decisions, at)
+            store.commit(decisions, at)
+
+    record = Repaired()
+    rules = CheckRules(name="web", kind="http", every=10.0, timeout=5.0)
+    with running(record, State(settings=Settings(checks={"web": rules}))) as (loop, _):
+        answer = loop.ask(FREEZE)
+        until(lambda: loop.commit_error, within=SOON, what="the disk is full")
+        for number in range(1, 5001):
+            for subject in ("web1", "web2"):
+                loop.post(observed(subject, number))
+        assert loop.waiting <= 2
+        record.repaired.set()
+        reply = answer.result(SOON)
+        assert reply is not None
+        assert reply.ok
+        until(lambda: not loop.waiting, within=SOON, what="all is decided")
+        loop.call(lambda state: None).result(SOON)
+        assert {window.message for window in loop.state.windows.values()} == {"answer 5000"}
+        loop.post(observed("web1", 5001))
+        until(lambda: loop.state.windows[Key("web", "web1")].message == "answer 5001", within=SOON, what="the next")
 
 
 def test_a_change_that_nobody_came_to_can_be_taken_back() -> None:
