@@ -8,12 +8,13 @@ ARGS ?=
 help:  ## say what there is to type
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/'
 
-demo:  ## watch a real fault being noticed, treated, verified and filed (under a minute)
+demo:  ## watch a real fault being noticed, treated, verified and filed (under a minute once it is set up)
 	@tools/setup demo
 	@.venv/bin/paramedic demo $(ARGS)
 
 run:  ## the daemon in the foreground on this machine, with config/
 	@tools/setup run
+	@echo "in another terminal, here: .venv/bin/paramedic status"
 	@.venv/bin/paramedic run --config config $(ARGS)
 
 test:  ## all tests, against real servers; what cannot run here is named at the end

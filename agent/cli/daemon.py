@@ -61,7 +61,8 @@ def check_config(folder: Folder = None, config: ConfigOption = None, as_json: Js
     from agent.config.problem import ConfigProblems
 
     try:
-        configuration = load(chosen(folder, config))
+        where = chosen(folder, config)
+        configuration = load(where, environ=places.as_the_service_sees(where))
     except ConfigProblems as found:
         if as_json:
             say_json(said_to_programs(found.problems))

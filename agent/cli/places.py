@@ -1,6 +1,7 @@
 """Where a running agent is found, and the record of one that has stopped."""
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -68,6 +69,13 @@ def needed_config_folder() -> Path:
         f"no configuration: neither {CHECKOUT_CONFIG} (here, in {Path.cwd()}) nor {SYSTEM_CONFIG} is there; "
         "name its folder: --config DIR"
     )
+
+
+def as_the_service_sees(folder: Path) -> Mapping[str, str]:
+    """The environment in which the agent reads this configuration: systemd gives folders to the installed one."""
+    if folder.absolute() != SYSTEM_CONFIG:
+        return os.environ
+    return {"STATE_DIRECTORY": str(SYSTEM_STATE), "RUNTIME_DIRECTORY": str(SYSTEM_SOCKET.parent), **os.environ}
 
 
 def is_trusted(socket: Path) -> bool:

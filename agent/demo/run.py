@@ -1,6 +1,7 @@
 """`paramedic demo`: a real fault on a real (throwaway) site, treated before your eyes."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -41,7 +42,17 @@ def main() -> int:
         console.print(Text(f"\nThe loop did not close: {error}", style="bold red"))
         return 1
     console.print("\nThe loop closed. Everything that was started has been ended and removed.")
+    command = as_typed(Path(sys.argv[0]).absolute(), Path.cwd())
+    console.print(Text(f"Next: {command} run --config config, and in another terminal {command} status"))
     return 0
+
+
+def as_typed(program: Path, here: Path) -> str:
+    """How the command is called: by its name alone only where the shell finds this very one."""
+    found = shutil.which("paramedic")
+    if program.name != "paramedic" or (found is not None and Path(found).absolute() == program):
+        return "paramedic"
+    return str(program.relative_to(here) if program.is_relative_to(here) else program)
 
 
 def _demonstrate(console: Console, folder: Path) -> None:
