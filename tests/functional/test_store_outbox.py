@@ -1,6 +1,8 @@
 """Ticket updates wait in the record until the ticket system has them: in order, and none for another's sake."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,6 +66,14 @@ def test_a_postponed_update_holds_up_its_own_incident_only(store: Store) -> None
 
 def test_an_update_set_aside_lets_the_next_one_through(store: Store) -> None:
     store.tickets.set_aside("INC-1/1", NOON, "400: no such priority")
+    assert due(store) == ["INC-1/2", "INC-2/1"]
+    assert store.tickets.waiting().set_aside == 1
+
+
+def test_an_update_that_cannot_be_read_keeps_no_other_from_delivery(store: Store, path: Path) -> None:
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute("UPDATE ticket_updates SET payload = '{' WHERE key = 'INC-1/1'")
+    assert due(store) == ["INC-2/1"]
     assert due(store) == ["INC-1/2", "INC-2/1"]
     assert store.tickets.waiting().set_aside == 1
 

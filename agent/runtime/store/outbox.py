@@ -1,5 +1,6 @@
 """Ticket updates that wait to be delivered: at least once, in order, one incident not waiting for another."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -7,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Update, and_, bindparam, func, insert, select, update
 
+from agent.errors import StoreCorrupt
 from agent.model.commands import UpdateTicket
 from agent.model.incident import Incident, TicketRef
 from agent.runtime.outbox import OutboxState, Queued
@@ -14,6 +16,8 @@ from agent.runtime.store import timeline
 from agent.runtime.store.codec import dump, load, storable
 from agent.runtime.store.engine import Database
 from agent.runtime.store.schema import INCIDENTS, TICKET_UPDATES
+
+log = logging.getLogger("paramedic.tickets")
 
 
 class UpdateState(StrEnum):
@@ -101,12 +105,19 @@ class StoredTicketQueue:
     def due(self, now: float, limit: int) -> Sequence[Queued]:
         """The first waiting update of each incident, unless it was postponed beyond `now`; longest queued first.
 
-        An update that was set aside holds up none after it.
+        An update that was set aside holds up none after it; one that cannot be read is set aside here.
         """
         with self._database.reading() as connection:
             rows = connection.execute(_DUE, {"now": now, "limit": limit}).all()
             head = timeline.head(connection) if rows else (0, "")
-            return [_queued(found, head) for found in rows]
+        queued = []
+        for found in rows:
+            try:
+                queued.append(_queued(found, head))
+            except StoreCorrupt as error:  # it must not keep all the others from being delivered
+                log.error("ticket update %s is set aside: %s", found.key, error)
+                self.set_aside(found.key, now, str(error))
+        return queued
 
     def delivered(self, key: str, at: float) -> None:
         """The ticket system has it. Also after it was set aside: someone delivered it all the same."""
