@@ -1,5 +1,6 @@
 """Whom we believe, and what we show: host keys against known_hosts, and the keys we log in with."""
 
+import base64
 import re
 import shutil
 import subprocess
@@ -157,6 +158,16 @@ def test_no_key_at_all(pool: SshPool, sshd: Sshd, tmp_path: Path) -> None:
     assert f"key file {gone}: No such file" in refusal(pool, login_to(sshd, key_file=str(gone)))
     public = sshd.client_key.with_name("client_key.pub")
     assert "is not a private key" in refusal(pool, login_to(sshd, key_file=str(public)))
+
+
+def test_a_key_of_a_kind_nobody_knows(pool: SshPool, sshd: Sshd, tmp_path: Path) -> None:
+    """As one on a security token would be."""
+    begin, *lines, end = sshd.client_key.read_text().splitlines()
+    content = base64.b64decode("".join(lines)).replace(b"ssh-ed25519", b"sk-ed255199")
+    token = tmp_path / "token"
+    token.write_text("\n".join([begin, base64.b64encode(content).decode(), end, ""]))
+    token.chmod(0o600)
+    assert "is not a private key that can be used" in refusal(pool, login_to(sshd, key_file=str(token)))
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])

@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import cast
 
 import paramiko
+from cryptography.exceptions import UnsupportedAlgorithm
 from paramiko.pkey import UnknownKeyType
 
 from agent.errors import LoginRefused, UnknownSecret
 from agent.model.inventory import Login
 from agent.runtime.ssh.failure import Failure
 from agent.runtime.ssh.parsed_files import ParsedFiles
+
+_NO_KEY = (ValueError, paramiko.SSHException, UnknownKeyType, UnsupportedAlgorithm, AssertionError)
+"""What the libraries raise for a damaged file, and for a kind they do not know (a key on a security token, say)."""
 
 
 class KeyRing:
@@ -59,11 +63,11 @@ def _parse(path: Path, passphrase: str | None) -> paramiko.PKey:
     except TypeError as error:
         if passphrase is None:
             raise Failure(LoginRefused, f"key file {path} needs a passphrase") from error
-    except (ValueError, paramiko.SSHException, UnknownKeyType) as error:
+    except _NO_KEY as error:
         raise Failure(LoginRefused, f"key file {path} is not a private key that can be used") from error
     try:
         return paramiko.PKey.from_path(path, cast("str", passphrase.encode()))
-    except (TypeError, ValueError, paramiko.SSHException) as error:
+    except (TypeError, *_NO_KEY) as error:
         raise Failure(LoginRefused, f"key file {path}: the passphrase does not fit") from error
 
 
