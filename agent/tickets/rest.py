@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from agent.errors import TicketError
 from agent.model.authored import SecretName
@@ -55,6 +55,9 @@ class RestTickets(HttpAccess, TicketSystem):
     kind: ClassVar[str] = "rest"
     preset: str | None = Field(default=None, description="A ready description, over which the other keys are laid.")
     url: Annotated[str, AfterValidator(_address)] = Field(description="What all paths begin with.")
+    prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{0,32}$")] = Field(
+        default="", description="Put before our ids there: several agents on one ticket system need one each."
+    )
     secret_headers: dict[str, SecretName] = Field(default={}, description="Header → name of the secret it carries.")
     headers: dict[str, Text] = Field(default={}, description="Headers of every request.")
     timeout: Duration = Field(default=15.0, description="For each request, all in all.")
@@ -117,7 +120,7 @@ class RestTickets(HttpAccess, TicketSystem):
     def find(self, external_id: str, secrets: Secrets) -> TicketRef | None:
         """None only if an answer that shows we are logged in, where the author asks for that, says so."""
         line = self._line(secrets)
-        values = {**self._common, "id": external_id}
+        values = {**self._common, "id": self.prefix + external_id}
         found = look_up(line.ask, self.finding, values)
         if found.id is not None:
             return self._ref(found.id, found.item)
@@ -175,10 +178,10 @@ class RestTickets(HttpAccess, TicketSystem):
         return {
             **update.fields,
             **self._common,
-            "id": update.incident,
+            "id": self.prefix + update.incident,
             "number": update.number,
-            "key": update.key,
-            "marker": MARKER.format(update.key),
+            "key": self.prefix + update.key,
+            "marker": MARKER.format(self.prefix + update.key),
             "milestone": str(update.milestone),
             "text": update.text,
             "record": update.record,

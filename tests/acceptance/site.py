@@ -60,17 +60,7 @@ tickets:
   preset: roundup
   url: {url}
   basic: {{user: {user}, password: tracker}}
-  # The tracker is shared with other tests, whose incidents have the same numbers.
-  create: {{body: {{external_id: "{prefix}-{{{{ id }}}}"}}}}
-  find:
-    query: {{"external_id:": "{prefix}-{{{{ id }}}}"}}
-    matching: {{external_id: "{prefix}-{{{{ id }}}}"}}
-  requests:
-    message:
-      body: {{messageid: "<{prefix}-{{{{ key }}}}@paramedic>"}}
-      seen:
-        query: {{"messageid:": "<{prefix}-{{{{ key }}}}@paramedic>"}}
-        matching: {{messageid: "<{prefix}-{{{{ key }}}}@paramedic>"}}
+  prefix: {prefix}-  # the tracker is shared with other tests, whose incidents have the same numbers
 secrets:
   tracker: {{file: tracker-password}}
 """

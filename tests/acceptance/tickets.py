@@ -33,5 +33,5 @@ def ticket_of(daemon: Daemon, roundup: Roundup, incident: str = "INC-1", *, with
         id=found[0]["id"],
         status=found[0]["status"],
         messages=tuple(messages),
-        numbers=tuple(number for message in messages for number in re.findall(r"\[(INC-\d+/\d+)\]", message)),
+        numbers=tuple(number for message in messages for number in re.findall(r"\[[^\]]*?(INC-\d+/\d+)\]", message)),
     )

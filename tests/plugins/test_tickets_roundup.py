@@ -204,3 +204,13 @@ def test_what_the_tracker_says_is_taken_but_cannot_be_found_is_not_tried_again(
     with pytest.raises(TicketError, match=f"yet no ticket {incident} is found") as lost:
         tickets.create(update(incident), SECRETS)
     assert not lost.value.retryable
+
+
+def test_agents_with_a_prefix_of_their_own_do_not_take_each_others_tickets(roundup: Roundup, incident: str) -> None:
+    berlin, oslo = described(roundup.url, prefix="berlin-"), described(roundup.url, prefix="oslo-")
+    for tickets in (berlin, oslo):
+        ticket = tickets.create(update(incident), SECRETS)
+        tickets.update(ticket, update(incident), SECRETS)
+    assert oslo.find(incident, SECRETS) != berlin.find(incident, SECRETS)
+    assert filed(roundup, f"oslo-{incident}")["messages"] == [f"it broke\n\n[oslo-{incident}/1]"]
+    assert filed(roundup, f"berlin-{incident}")["messages"] == [f"it broke\n\n[berlin-{incident}/1]"]
