@@ -17,7 +17,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from agent.errors import TicketError, TicketSystemUnavailable, UnknownSecret
+from agent.errors import Effect, TicketError, TicketSystemUnavailable, UnknownSecret
 from agent.model.commands import UpdateTicket
 from agent.model.events import TicketFiled
 from agent.model.incident import TicketRef
@@ -38,6 +38,10 @@ IDLE = 30.0
 STORE_PAUSE = 5.0
 SECRET_PAUSE = 60.0
 """Seconds until a secret that was not there is asked for again."""
+
+DOUBT = 30.0
+"""Seconds until an update that the ticket system may have taken is tried again. One that is so slow that we gave
+up waiting may still be at it: looked up at once, what it is about to file would be missing, and be filed again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +277,7 @@ class Outbox:
             return partial(self._queue.set_aside, key, ended.at, str(error))
         if ended.queued.attempts == 0:
             logger.warning("ticket update %s waits: %s", key, error)
-        wait = max(backoff(ended.queued.attempts + 1), error.retry_after or 0.0)
+        wait = max(backoff(ended.queued.attempts + 1), error.retry_after or 0.0, _doubt(error))
         return partial(self._queue.postponed, key, ended.at + wait, str(error))
 
     def _unavailable(self, at: float, error: TicketSystemUnavailable) -> float:
@@ -284,4 +288,10 @@ class Outbox:
         self._last_error = str(error)
         if self._circuit.failed(at, error.retry_after):
             logger.warning("no ticket gets through, updates are kept and tried again: %s", error)
-        return at if self._circuit.is_open else at + backoff(self._circuit.failures)
+        wait = 0.0 if self._circuit.is_open else backoff(self._circuit.failures)
+        return at + max(wait, _doubt(error))
+
+
+def _doubt(error: TicketError) -> float:
+    """Seconds."""
+    return DOUBT if error.effect is Effect.UNKNOWN else 0.0

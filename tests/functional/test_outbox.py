@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent.errors import StoreBusy, TicketError, TicketSystemUnavailable, UnknownSecret
+from agent.errors import Effect, StoreBusy, TicketError, TicketSystemUnavailable, UnknownSecret
 from agent.model.commands import Milestone
 from agent.model.events import TicketFiled
 from agent.model.incident import TicketRef
@@ -205,3 +205,24 @@ def test_a_stop_does_not_wait_for_ever(desk: Desk) -> None:
     ledger.hold.set()
     until(lambda: not outbox._thread.is_alive(), within=20, what="its thread ends")
     assert desk.store.tickets.waiting().waiting == 1
+
+
+def test_what_may_have_been_filed_is_looked_for_when_it_must_be_there(desk: Desk) -> None:
+    """The ticket system takes longer than we wait, and files the ticket all the same."""
+    ledger = Ledger()
+
+    def too_slow(call: str) -> Exception | None:
+        if call.startswith("create") and not ledger.texts:
+            return TicketSystemUnavailable("no answer within 15s", effect=Effect.UNKNOWN)
+        return None
+
+    ledger.failing = too_slow
+    outbox = desk.outbox(RememberedTickets(ledger=ledger))
+    desk.tell("INC-1", Milestone.OPENED)
+    until(partial(_attempts, desk, 1), within=20, what="it was tried")
+    assert not desk.store.tickets.due(desk.clock.now + 29, 1)
+    ledger.texts["INC-1"] = []
+    desk.clock.pass_by(30)
+    outbox.wake()
+    until(desk.delivered, within=20, what="all is told")
+    assert [call for call in ledger.calls if call.startswith("create")] == ["create INC-1/1"]
