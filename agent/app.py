@@ -49,7 +49,11 @@ from agent.runtime.store import Store
 log = logging.getLogger("paramedic")
 
 _PART_STOPS_WITHIN = 5.0
-"""Seconds a part other than the performer may take to stop."""
+"""Seconds a part may take to stop for which nothing else is said."""
+
+_TICKETS_STOP_WITHIN = 20.0
+"""Seconds; longer than one request takes by default. What is cut off in filing a ticket may file it yet, unseen by
+the next start's look-up."""
 
 _STARTS_WITHIN = 30.0
 """Seconds until the first decision must be on record; the unit's TimeoutStartSec= is longer."""
@@ -204,7 +208,7 @@ class App:
         return Outbox(self._store.tickets, tickets, self._secrets, self._loop.post, clock=self._clock.now)
 
     def _stop_outbox(self) -> None:
-        if self._outbox and not self._outbox.stop(_PART_STOPS_WITHIN):
+        if self._outbox and not self._outbox.stop(_TICKETS_STOP_WITHIN):
             log.warning("a ticket delivery is still under way; it is delivered again at the next start")
         self._outbox = None
 

@@ -146,7 +146,7 @@ class Performer:
             outcome = self._fit_to_leave(action.perform(host, ports, timeout=command.timeout, sudo=command.sudo))
         except ParamedicError as error:
             outcome = self._fit_to_leave(ending_of_error(error))
-        except Exception as error:  # also what a plugin answers that is no outcome: somebody waits for one
+        except (Exception, SystemExit) as error:  # also for what is no outcome: somebody waits for one
             log.exception("step kind %s failed in %s", command.kind, command.id)
             message = f"the step kind {command.kind!r} failed: {type(error).__name__}: {error}; {PERHAPS}"
             outcome = self._fit_to_leave(StepOutcome(StepStatus.UNKNOWN, message=message))

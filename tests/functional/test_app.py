@@ -98,7 +98,7 @@ def test_a_ticket_filed_at_the_last_moment_is_on_record(place: Place) -> None:
         with place.running():
             place.report("the printer is on fire")
             assert tickets.asked.wait(SOON)
-            threading.Timer(0.5, tickets.gate.set).start()  # while the agent is stopping
+            threading.Timer(7.0, tickets.gate.set).start()  # while the agent is stopping
         with Store.open(place.record) as store:
             incident = store.incident("INC-1")
             assert incident
@@ -187,3 +187,17 @@ def test_a_step_of_a_treatment_that_is_given_up_at_the_start_is_not_begun(place:
         assert ended
         assert ended.outcome is Outcome.OUTCOME_UNKNOWN
     assert not ran.exists()
+
+
+def test_checks_that_look_at_processes_are_asked_in_one_pass(place: Place) -> None:
+    """One reading of all processes then serves them all; by themselves they would be spread over seconds."""
+    checks = {f"p{number}": {"kind": "process", "name": f"p{number}", "every": "10m"} for number in range(4)}
+    place.write(checks=checks)
+    with place.running():
+
+        def asked_at() -> list[float]:
+            seen = [one for check in AgentClient([place.socket]).get("checks") for one in check["subjects"]]
+            return [one["asked_at"] for one in seen if one["asked_at"] is not None]
+
+        found = until(lambda: found if len(found := asked_at()) == 4 else [], within=SOON, what="all are asked")
+    assert len(set(found)) == 1

@@ -51,6 +51,8 @@ class Broken(Action):
             raise HostUnreachable(host.name, "no route")
         if self.how == "chatty":
             return StepOutcome(StepStatus.OK, stdout="ü" * 200_000, message=f"token={SECRET}")
+        if self.how == "exit":
+            raise SystemExit(3)
         if self.how == "mute":
             return None  # type: ignore[return-value]
         if self.how == "bytes":
@@ -215,6 +217,7 @@ def test_a_secret_is_not_in_the_command_line_for_all_to_see(daemon: Daemon, tmp_
         ("run", {"command": "true"}, {"host": "gone"}, StepStatus.REFUSED, "gone is no longer in the inventory"),
         ("run", {"command": "true"}, {"host": "gone", "local": True}, StepStatus.OK, ""),
         ("run", {"command": "sleep 60"}, {"timeout": 0.3}, StepStatus.TIMED_OUT, "what it did is not known"),
+        ("broken", {"how": "exit"}, {}, StepStatus.UNKNOWN, "the step kind 'broken' failed: SystemExit: 3"),
         ("broken", {"how": "mute"}, {}, StepStatus.UNKNOWN, "the step kind 'broken' failed: AttributeError"),
         ("broken", {"how": "bytes"}, {}, StepStatus.UNKNOWN, "the step kind 'broken' failed: TypeError"),
         ("run", {"command": "x" * 200_000}, {}, StepStatus.UNREACHABLE, "could not be started: argument list too long"),
