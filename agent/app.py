@@ -2,6 +2,7 @@
 
 import logging
 import platform
+import shlex
 import signal
 import threading
 import time
@@ -55,6 +56,9 @@ _TICKETS_STOP_WITHIN = 20.0
 """Seconds; longer than one request takes by default. What is cut off in filing a ticket may file it yet, unseen by
 the next start's look-up."""
 
+_FOUND_BY_ITSELF = ("/run/paramedic/control.sock", "var/control.sock")
+"""Sockets that the command finds without being told, as `agent.cli.places` has them."""
+
 _STARTS_WITHIN = 30.0
 """Seconds until the first decision must be on record; the unit's TimeoutStartSec= is longer."""
 
@@ -90,7 +94,7 @@ class App:
             self._make(cleanup)
             self._cleanup = cleanup.pop_all()
         self._manager.ready(self._summary())
-        log.info("ready: %s; control socket %s (ask: paramedic status)", self._summary(), shown(self._socket))
+        log.info("ready: %s; control socket %s", self._summary(), _how_to_ask(shown(self._socket)))
 
     def stop(self) -> None:
         """Stop asking, let running steps end within the configured bound, commit what they came to, close."""
@@ -298,6 +302,11 @@ def run(folder: Path, *, socket: Path | None = None, log_level: str | None = Non
 def _turns(configuration: Configuration) -> list[Turn]:
     checks = configuration.settings.checks
     return [Turn(p.scope, checks[p.check].every, p.check_type.company) for p in configuration.probes]
+
+
+def _how_to_ask(socket: str) -> str:
+    named = "" if socket in _FOUND_BY_ITSELF else f" --socket {shlex.quote(socket)}"
+    return f"{socket} (ask: paramedic{named} status)"
 
 
 def _bounded(what: str, stop: Callable[[], bool]) -> Callable[[], None]:
