@@ -33,7 +33,7 @@ def _typed(name: str, variable: Variable, value: object) -> object:
     except ValueError:
         raise ValueError(f"{name}: {value!r} is not of type {variable.type}") from None
     if variable.pattern is not None and not re.fullmatch(variable.pattern, str(typed)):
-        raise ValueError(f"{name}: {value!r} does not match the pattern {variable.pattern!r}")
+        raise ValueError(f"{name}: {value!r} does not match the pattern {variable.pattern}")
     return typed
 
 
