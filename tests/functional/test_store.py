@@ -316,6 +316,20 @@ def test_a_second_agent_is_refused_but_a_reader_is_not(path: Path, store: Store)
         assert reader.head() == store.head()
 
 
+def test_of_two_backups_to_one_place_one_is_whole_and_the_other_refused(path: Path, tmp_path: Path) -> None:
+    """A timer that is slower than its interval: neither may spoil the other's copy."""
+    with Store.open(path) as store, ThreadPoolExecutor(2) as workers:
+        store.commit([notes(*["x" * 1000] * 2000)], NOON)
+        for number in range(10):
+            to = tmp_path / f"copy-{number}"
+            failures = [done.exception() for done in [workers.submit(store.backup, to) for _ in range(2)]]
+            refused = [failure for failure in failures if failure is not None]
+            assert [str(failure) for failure in refused] == [f"{to} exists already: a backup never replaces a file"]
+            with Store.open(to, read_only=True) as copy:
+                assert copy.verify().count == 2000
+            assert list(tmp_path.glob("*.partial")) == []
+
+
 def test_the_lock_is_given_back(path: Path) -> None:
     Store.open(path).close()
     Store.open(path).close()

@@ -1,11 +1,12 @@
 """A copy of the record while the agent goes on writing, through SQLite's backup interface."""
 
 import os
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
 from agent.errors import StoreError, StoreNotWritable
-from agent.runtime.store.engine import connect, create_file, told
+from agent.runtime.store.engine import connect, told
 
 
 def back_up(source: Path, to: Path) -> None:
@@ -15,22 +16,39 @@ def back_up(source: Path, to: Path) -> None:
     its place. Raises StoreError, also when `to` exists: a backup never replaces a file.
     """
     if to.exists():
-        raise StoreError(f"{to} exists already: a backup never replaces a file")
-    partial = to.with_name(f"{to.name}.partial")
-    partial.unlink(missing_ok=True)
-    create_file(partial)
+        raise StoreError(_exists(to))
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f"{to.name}.", suffix=".partial", dir=to.parent)  # 0600, ours alone
+    except OSError as error:
+        raise StoreNotWritable(f"{to} cannot be written: {error.strerror}") from error
+    os.close(descriptor)
+    partial = Path(name)
     try:
         with told(source), closing(connect(source, "ro")) as original, closing(connect(partial, "rw")) as copy:
             original.backup(copy)
             # The copy is to be one file, without a write-ahead log beside it.
             copy.execute("PRAGMA journal_mode=DELETE")
         _sync(partial)
-        partial.rename(to)
+        _name(partial, to)
         _sync(to.parent)
     except OSError as error:
         raise StoreNotWritable(f"{to} cannot be written: {error.strerror}") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _name(partial: Path, to: Path) -> None:
+    """A link, unlike a rename, replaces nothing that has come there meanwhile; some file systems have none."""
+    try:
+        os.link(partial, to)
+    except FileExistsError:
+        raise StoreError(_exists(to)) from None
+    except OSError:
+        partial.rename(to)
+
+
+def _exists(to: Path) -> str:
+    return f"{to} exists already: a backup never replaces a file"
 
 
 def _sync(path: Path) -> None:
