@@ -84,3 +84,26 @@ def test_a_runbook_that_has_used_up_its_limit_is_refused(site: Site, daemon: Dae
     assert told.the("refused").data["reason"] == "rate limit"
     assert whats(site.done_here()) == ["restart-shop begins", "restart-shop ends"] * 2
     assert web.pid is None
+
+
+def test_a_limit_that_is_used_up_stays_so_over_a_restart(site: Site, daemon: Daemon, sshd: Sshd, web: Web) -> None:
+    """And what comes after the restart is numbered on."""
+    site.on_loopback(sshd)
+    site.restarts(web, RESTART_SHOP + "limits: {per_host: 1 per hour}\n")
+    daemon.start()
+    web.kill()
+    daemon.until("resolved")
+    assert daemon.stop() == 0
+    daemon.start()
+
+    web.kill()
+    told = daemon.until("escalated")
+
+    told.in_order(
+        "reopened",
+        "refused: restart-shop refused: rate limit: restart-shop ran on web1 1 times, the limit is 1 per hour",
+    )
+    assert whats(site.done_here()) == ["restart-shop begins", "restart-shop ends"]
+    daemon.paramedic("report", "the printer is on fire")
+    assert [incident.id for incident in daemon.incidents()] == ["INC-1", "INC-2"]
+    assert daemon.incident("INC-2").title == "the printer is on fire"

@@ -6,8 +6,23 @@ from agent.model import events
 from agent.model.execution import Outcome
 from agent.model.incident import Phase
 from agent.model.runbook import Verify
+from agent.model.service import Service
 from agent.model.timeline import EntryKind
-from tests.core.ward import CRITICAL, OK, UNKNOWN, Ward, approve, ask_check, check, run, runbook, settings, shop, wait
+from tests.core.ward import (
+    CRITICAL,
+    OK,
+    UNKNOWN,
+    Ward,
+    approve,
+    ask_check,
+    check,
+    group,
+    run,
+    runbook,
+    settings,
+    shop,
+    wait,
+)
 
 
 def test_a_repeatable_step_under_way_goes_on_and_the_loop_closes() -> None:
@@ -113,6 +128,25 @@ def test_every_text_that_may_be_needed_again_is_in_the_decision() -> None:
     ward = Ward(shop(light, strong))
     ward.sees("web", web1=CRITICAL)
     assert ward.sees("web", web1=CRITICAL).runbooks == {book.digest: book.text for book in (light, strong)}
+
+
+def test_the_budget_of_a_group_holds_over_a_restart() -> None:
+    """It is spent by a host that was under treatment before."""
+    two = settings(
+        [check(name, service=name, ladder=("r",)) for name in ("web", "mail")],
+        [runbook("r", run("restart", repeatable=True))],
+        services=[Service(name="web", hosts=("web1",)), Service(name="mail", hosts=("web2",))],
+        groups=[group("front", "web1", "web2", at_once=1)],
+    )
+    ward = Ward(two)
+    ward.falls_ill("web", "web1")
+    ward.restarts(away=10.0)
+    ward.falls_ill("mail", "web2")
+    assert ward.reasons("INC-2") == ["group budget spent"]
+    assert ward.under_way() == [("web1", "restart")]
+    ward.ends()
+    ward.gets_well("web", "web1")
+    assert ward.under_way() == [("web2", "restart")]
 
 
 # new settings

@@ -103,6 +103,25 @@ def test_the_process_snapshot_is_not_older_than_the_question(watch: Watch) -> No
     assert all(seen >= put - 0.01 for seen, put in zip(read, asked, strict=True))
 
 
+def test_checks_of_one_pass_look_at_the_processes_once(watch: Watch) -> None:
+    """Five passes: between the two checks of one a busy machine may let the reading grow old."""
+    read: dict[str, list[object]] = {"c": [], "d": []}
+
+    def look(check: str) -> Callable[[Host, CheckPorts], Sequence[Answer]]:
+        def ask(_host: Host, ports: CheckPorts) -> Sequence[Answer]:
+            read[check].append(ports.processes())
+            return [Answer()]
+
+        return ask
+
+    watch.use(probe("c", look("c")), probe("d", look("d")))
+    for count in range(1, 6):
+        watch.prober.ask_due(["c@localhost", "d@localhost"])
+        watch.wait(count, "c")
+        watch.wait(count, "d")
+    assert any(one is other for one, other in zip(read["c"], read["d"], strict=True))
+
+
 # in which order, and how many at once
 
 
