@@ -1,5 +1,7 @@
 """Impact, urgency, priority, team, home: each with the sentence that accounts for it."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent.core import classification, grouping, selection
@@ -7,7 +9,7 @@ from agent.core.classification import Reach
 from agent.core.variables import given_values, variables_for
 from agent.model.health import Key
 from agent.model.incident import Incident, Origin, Phase, Symptom
-from agent.model.policy import ImpactRules
+from agent.model.policy import ImpactRules, Policy
 from agent.model.priority import Impact, Priority, Urgency
 from agent.model.runbook import Variable
 from agent.model.service import Criticality, Service
@@ -96,6 +98,17 @@ def test_priority_is_the_matrix_of_the_two_with_all_inputs_in_the_sentence() -> 
         "impact extensive: 1 of 1 hosts of database (100%) × criticality vital (4) × 500 users = 2000, "
         "extensive from 1000; urgency high: db on db1 is critical; priority P1: impact extensive × urgency high"
     )
+
+
+def test_the_matrix_is_the_operators_own() -> None:
+    """Weights and bands too: nothing of it is built in."""
+    own = {impact: dict.fromkeys(Urgency, Priority.P5) for impact in Impact}
+    own[Impact.MODERATE][Urgency.MEDIUM] = Priority.P1
+    rules = ImpactRules(weights={Criticality.LOW: 7}, moderate_from=60, significant_from=71, extensive_from=80)
+    known = settings(services=[Service(name="shop", hosts=("web1",), criticality=Criticality.LOW, users=10)])
+    known = replace(known, policy=Policy(impact=rules, priority=own))
+    judged = classification.classify([ill("web", service="shop", status=WARNING)], known)
+    assert (judged.impact, judged.urgency, judged.priority) == (Impact.MODERATE, Urgency.MEDIUM, Priority.P1)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ from agent.runtime.store.store import Store
 from tests.functional.control_site import short_folder
 from tests.functional.records import DIGEST, EXECUTION, STEP, opened
 from tests.functional.slow_tickets import SlowTickets
+from tests.functional.ssh_login import let_in, make_key
+from tests.neighbours.sshd import Sshd
 from tests.neighbours.waiting import until
 
 SOON = 30.0
@@ -196,8 +198,25 @@ def test_checks_that_look_at_processes_are_asked_in_one_pass(place: Place) -> No
     with place.running():
 
         def asked_at() -> list[float]:
-            seen = [one for check in AgentClient([place.socket]).get("checks") for one in check["subjects"]]
+            seen = [one for check in AgentClient([place.socket]).get("checks")["checks"] for one in check["subjects"]]
             return [one["asked_at"] for one in seen if one["asked_at"] is not None]
 
         found = until(lambda: found if len(found := asked_at()) == 4 else [], within=SOON, what="all are asked")
     assert len(set(found)) == 1
+
+
+def test_the_passphrase_of_a_key_is_a_secret_by_reference(place: Place, own_sshd: Sshd, tmp_path: Path) -> None:
+    """Kept apart from the key, and read by the whole agent as by the pool alone."""
+    key = make_key(tmp_path / "key", passphrase="open sesame")
+    let_in(own_sshd, key)
+    (tmp_path / "passphrase").write_text("open sesame\n")
+    login = {"user": own_sshd.user, "port": own_sshd.port, "key_file": str(key), "passphrase": "site-key"}
+    host = {"address": own_sshd.address, "login": {**login, "known_hosts": str(own_sshd.known_hosts)}}
+    place.write(
+        secrets={"site-key": {"file": str(tmp_path / "passphrase")}},
+        hosts={"web1": host},
+        checks={"up": {"kind": "command", "on": "host:web1", "run": "echo fine", "every": "1h", "timeout": "20s"}},
+    )
+    with place.running():
+        answer = AgentClient([place.socket]).post("checks", "up", "ask", body={"host": None})
+    assert [(one["verdict"], one["message"]) for one in answer["observations"]] == [("OK", "fine")]
