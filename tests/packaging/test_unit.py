@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.config.agent_settings import AuthoredAgent
+from agent.model.quantities import parse_duration
 from tests.neighbours import available
 from tests.neighbours.systemd_host import SystemdHosts
 
@@ -14,6 +16,9 @@ ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "systemd" / "paramedic.service"
 MOST_EXPOSURE = 1.4
 """Of 10. Lower would take PrivateUsers=yes, and with it who asked what on the control socket."""
+
+ITS_PARTS = 30
+"""Seconds that all parts of the agent besides the steps may take to stop."""
 
 
 @pytest.fixture(autouse=True)
@@ -112,3 +117,12 @@ def test_inside_the_fence_a_daemon_can_do_its_work_and_knows_its_callers(systemd
         "may write to /etc": False,
     }
     assert host.run("stat -c '%A %U' /var/lib/paramedic").stdout == "drwx------ paramedic\n"
+
+
+def test_systemd_waits_for_the_agent_as_the_agent_says() -> None:
+    """For its word that it is ready, for its sign of life, and at the end for the step under way."""
+    said = dict(line.split("=", 1) for line in UNIT.read_text().splitlines() if "=" in line and line[0] != "#")
+    assert (said["Type"], said["NotifyAccess"], said["KillMode"]) == ("notify", "main", "mixed")
+    assert 0 < parse_duration(said["WatchdogSec"]) <= 60
+    steps = AuthoredAgent.model_fields["stop_within"].default
+    assert parse_duration(said["TimeoutStopSec"]) >= steps + ITS_PARTS
