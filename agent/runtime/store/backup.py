@@ -18,6 +18,7 @@ def back_up(source: Path, to: Path) -> None:
     if to.exists():
         raise StoreError(_exists(to))
     try:
+        to.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f"{to.name}.", suffix=".partial", dir=to.parent)  # 0600, ours alone
     except OSError as error:
         raise StoreNotWritable(f"{to} cannot be written: {error.strerror}") from error
