@@ -162,11 +162,11 @@ class App:
         self._prober = prober = Prober(
             Interviewer(shells, secrets, redactor), loop.post, clock.now, workers=agent.workers
         )
-        cleanup.callback(prober.stop)
         prober.use(settings, configuration.probes)
         self._desk = Desk(configuration, loop, store, prober, performer, self._outbox, ssh, clock.now, self.reload)
         control = ControlServer(self._desk, self._socket, metrics=registry(self._desk.status))
         cleanup.callback(_bounded("control socket", lambda: control.stop(_PART_STOPS_WITHIN)))
+        cleanup.callback(prober.stop)  # before the socket, whose last caller may take his time
         self._scheduler = scheduler = Scheduler(prober.ask_due)
         cleanup.callback(scheduler.stop)
         scheduler.use(_turns(configuration))
