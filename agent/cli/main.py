@@ -1,5 +1,6 @@
 """The `paramedic` command: what there is to type, and how every command ends."""
 
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -95,7 +96,12 @@ def main() -> None:
     """Ends the process with one of `Code`, or 130 after Ctrl-C."""
     survive_any_encoding((sys.stdout, sys.stderr))
     known = Session()
-    sys.exit(_run(known))
+    code = _run(known)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read has seen enough; Python would complain while it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
 def _run(known: Session) -> int:

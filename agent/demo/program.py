@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from agent.demo.interruption import uninterrupted
 from agent.demo.waiting import SiteError, until
 
 WHERE_SBIN_HIDES = "/usr/local/sbin:/usr/sbin:/sbin"
@@ -37,17 +38,17 @@ class Program:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         """Start it in `folder` and wait until `is_up`; `environment` is added to our own."""
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._words,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=folder,
-                env={**os.environ, **(environment or {})},
-                start_new_session=True,  # a Ctrl-C at the terminal is for its owner to handle
-            )
         try:
+            with self.log.open("ab") as log, uninterrupted():
+                self._process = subprocess.Popen(
+                    self._words,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=folder,
+                    env={**os.environ, **(environment or {})},
+                    start_new_session=True,  # a Ctrl-C at the terminal is for its owner to handle
+                )
             until(lambda: self._still_runs() and is_up(), within=within, what=f"{self.name} is up")
         except BaseException:
             self.stop()

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from agent.demo import sshd
+from agent.demo.interruption import interruptible, uninterrupted
 from agent.demo.site import Site
 from agent.demo.waiting import SiteError, until
 
@@ -33,7 +33,7 @@ def main() -> int:
         console.print(Text(f"The demo needs an SSH server: {lacking}", style="red"))
         return 1
     try:
-        with tempfile.TemporaryDirectory(prefix="paramedic-demo-") as folder, _interruptible():
+        with tempfile.TemporaryDirectory(prefix="paramedic-demo-") as folder, interruptible():
             _demonstrate(console, Path(folder))
     except KeyboardInterrupt:
         console.print("\nStopped; everything that was started has been ended and removed.")
@@ -124,37 +124,25 @@ def _style(line: str) -> str:
 
 @contextmanager
 def _agent(console: Console, site: Site) -> Iterator[_Agent]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "agent", "run", "--config", site.config],
-        env={**os.environ, **site.environment, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="backslashreplace",
-        start_new_session=True,
-    )
-    agent = _Agent(console, process)
+    agent: _Agent | None = None
     try:
+        with uninterrupted():
+            process = subprocess.Popen(
+                [sys.executable, "-m", "agent", "run", "--config", site.config],
+                env={**os.environ, **site.environment, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="backslashreplace",
+                start_new_session=True,
+            )
+            agent = _Agent(console, process)
         agent.wait_for("ready", within=_UP_WITHIN)
         yield agent
     finally:
-        agent.stop()
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """A terminal that hangs up or a `kill` tidies up as Ctrl-C does."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if agent:
+            agent.stop()
 
 
 def _show(site: Site) -> None:

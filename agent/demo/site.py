@@ -89,7 +89,8 @@ class Site:
     def __enter__(self) -> Self:
         with self._parts as parts:
             for part in (self.sshd, self.web, self.tickets):
-                parts.enter_context(part)
+                parts.callback(part.stop)
+                part.start()
             self._write_config()
             self._parts = parts.pop_all()
         return self

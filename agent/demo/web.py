@@ -54,12 +54,16 @@ class Web:
         quoted = {name: shlex.quote(str(word)) for name, word in words.items()}
         self.start_script.write_text(START_WEB.format(**quoted))
         self.start_script.chmod(0o755)
-        done = subprocess.run(
-            ["sh", self.start_script], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0:
-            raise SiteError(f"the shop did not start: {done.stderr}")
-        until(lambda: answers("127.0.0.1", self.port), within=10, what="the shop answers")
+        try:
+            done = subprocess.run(
+                ["sh", self.start_script], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+            )
+            if done.returncode != 0:
+                raise SiteError(f"the shop did not start: {done.stderr}")
+            until(lambda: answers("127.0.0.1", self.port), within=10, what="the shop answers")
+        except BaseException:
+            self.stop()  # it lets go of whoever started it, so nobody else would
+            raise
 
     def stop(self) -> None:
         """End it, hanging or not."""
