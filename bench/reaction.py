@@ -97,9 +97,9 @@ def _measure(config: Path, folder: Path, victim: Path) -> list[dict[str, float]]
             time.sleep(EVERY * 1.3)
     with Store.open(folder / "state" / "paramedic.db", read_only=True) as store:
         entries = [record.entry for record in store.timeline("INC-1")]
-    noticed = [e.at for e in entries if e.kind in ("noticed", "reopened") and "is CRITICAL" in e.text]
     resolved = [e.at for e in entries if e.kind == "resolved"]
-    for sample, seen, end in zip(samples, noticed, resolved, strict=True):
+    for sample, end in zip(samples, resolved, strict=True):
+        seen = min(e.at for e in entries if e.at > sample["killed"] and "is CRITICAL" in e.text)
         sample |= {"wait": seen - sample["killed"], "loop": end - seen}
         sample["over"] = sample["loop"] - sample["command"]
     return samples
