@@ -4,7 +4,6 @@ import os
 import signal
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -12,10 +11,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from agent.demo.sshd import Sshd
 from agent.demo.waiting import until
 from agent.runtime.store import Store
 from bench.daemon import Daemon
+from bench.ssh import QuickShell
 
 ROUNDS = 15
 EVERY = 0.5
@@ -44,10 +43,10 @@ steps:
 """
 _SCRIPT = """\
 #!/bin/sh
-{python} -c 'import time; print(time.time())' > {folder}/began
+date +%s.%N > {folder}/began
 setsid sleep 1000 </dev/null >/dev/null 2>&1 &
 echo $! > {folder}/pid
-{python} -c 'import time; print(time.time())' > {folder}/ended
+date +%s.%N > {folder}/ended
 """
 
 
@@ -59,8 +58,8 @@ def main() -> None:
         victim = folder / "victim"
         victim.mkdir()
         script = victim / "start"
-        script.write_text(_SCRIPT.format(python=sys.executable, folder=victim))
-        with Sshd(folder / "sshd") as sshd, console.status("killing and waiting"):
+        script.write_text(_SCRIPT.format(folder=victim))
+        with QuickShell(folder / "sshd") as sshd, console.status("killing and waiting"):
             config = folder / "config"
             (config / "runbooks").mkdir(parents=True)
             (config / "paramedic.yaml").write_text(
