@@ -73,10 +73,6 @@ class Threshold:
         each = (comparison.holds(readings) for comparison in self.comparisons)
         return all(each) if self.all_of else any(each)
 
-    def first_value(self, readings: Mapping[str, float]) -> float | None:
-        """The reading that a person would look at first."""
-        return readings.get(self.comparisons[0].reading)
-
     def __str__(self) -> str:
         return self.text
 
