@@ -28,6 +28,7 @@ from agent.runtime.clock import Clock
 from agent.runtime.control.desk import Desk
 from agent.runtime.control.server import ControlServer
 from agent.runtime.control.told import default_store
+from agent.runtime.crash_points import CrashPoint, reached
 from agent.runtime.interview import Interviewer
 from agent.runtime.journal import redact_journal, set_level, start_journal
 from agent.runtime.loop import Loop
@@ -100,6 +101,7 @@ class App:
         """Stop asking, let running steps end within the configured bound, commit what they came to, close."""
         self._manager.stopping("stopping")
         log.info("stopping")
+        reached(CrashPoint.STOPPING)
         self._cleanup.close()
         log.info("stopped")
 
@@ -127,6 +129,8 @@ class App:
         settings = configuration.settings
         self._store = store = Store.open(default_store(agent.state_dir))
         cleanup.callback(store.close)
+        cleanup.callback(reached, CrashPoint.LOOP_STOPPED)
+        reached(CrashPoint.OPENED)
         self._clock = clock = Clock(latest(store))
         saved = store.load(clock.now())
         self._secrets = secrets = Secrets(configuration.secrets)
@@ -158,6 +162,7 @@ class App:
             workers=agent.step_workers,
             output_limit=agent.output_limit,
         )
+        cleanup.callback(reached, CrashPoint.STEPS_STOPPED)
         cleanup.callback(self._stop_performer)
         self._prober = prober = Prober(
             Interviewer(shells, secrets, redactor), loop.post, clock.now, workers=agent.workers
@@ -172,16 +177,19 @@ class App:
         scheduler.use(_turns(configuration))
 
         unfinished = store.unfinished_steps()  # before the loop runs: what it starts from now on is not left over
+        reached(CrashPoint.LOADED)
         # Before anything else: what fell due while nobody was there is not late.
         started = loop.ask(Started(clock.now(), f"paramedic {version('paramedic')} on {platform.node()}"))
         control.start()  # may be refused its socket: nothing has been recorded or begun yet
         loop.start()
         self._wait_for(started)
+        reached(CrashPoint.STARTED)
         performer.resume(unfinished, awaited(loop.state))
         if self._outbox:
             self._outbox.start()
         prober.start()
         scheduler.start()
+        reached(CrashPoint.READY)
 
     def _wait_for(self, started: "Future[Reply | None]") -> None:
         """Until it is on record that we are back, and what that means for what was left."""

@@ -17,6 +17,7 @@ from agent.model.decision import Decision, Reply
 from agent.model.events import Event, Observed, TimePassed
 from agent.model.text import one_line
 from agent.model.timeline import Entry, EntryKind
+from agent.runtime.crash_points import CrashPoint, reached
 
 log = logging.getLogger("paramedic.loop")
 record = logging.getLogger("paramedic.record")
@@ -214,13 +215,16 @@ class Loop:
             if isinstance(item, _Question):
                 answers.append((item.answer, decision.reply))
         if any(decision.is_durable for decision in decisions):
+            reached(CrashPoint.DECIDED)
             self._commit(decisions)
+            reached(CrashPoint.COMMITTED)
         for decision in decisions:
             for entry in decision.entries:
                 record.info("%s %s: %s", entry.about, entry.kind, one_line(entry.text, 500))
         commands = [command for decision in decisions for command in decision.commands]
         if commands:
             self._perform(commands)
+            reached(CrashPoint.HANDED_OVER)
         for answer, reply in answers:
             answer.set_result(reply)
 

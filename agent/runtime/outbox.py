@@ -25,6 +25,7 @@ from agent.model.quantities import say_duration
 from agent.model.text import one_line
 from agent.plugin.api import Secrets, TicketSystem
 from agent.runtime.circuit import Circuit, backoff
+from agent.runtime.crash_points import CrashPoint, reached
 
 logger = logging.getLogger("paramedic.tickets")
 
@@ -234,9 +235,15 @@ class Outbox:
         ticket, filed, error = known, None, None
         try:
             if ticket is None:
-                found = tickets.find(update.incident, self._secrets)
-                ticket = filed = found if found is not None else tickets.create(update, self._secrets)
+                reached(CrashPoint.TICKET_UNSOUGHT)
+                filed = tickets.find(update.incident, self._secrets)
+                if filed is None:
+                    reached(CrashPoint.TICKET_NOT_FOUND)
+                    filed = tickets.create(update, self._secrets)
+                    reached(CrashPoint.TICKET_CREATED)
+                ticket = filed
             tickets.update(ticket, update, self._secrets)
+            reached(CrashPoint.TICKET_UPDATED)
         except TicketError as failure:
             error = failure
         except UnknownSecret as failure:
@@ -249,8 +256,10 @@ class Outbox:
     def _write_down(self) -> None:
         """In order; what fails stays first. Raises StoreError."""
         while self._unwritten:
+            reached(CrashPoint.TICKET_UNWRITTEN)
             self._unwritten[0]()
             self._unwritten.popleft()
+            reached(CrashPoint.TICKET_WRITTEN)
 
     def _take_in(self, ended: _Ended) -> None:
         """What an ending means; what is to be written is kept until the store has taken it."""

@@ -21,6 +21,7 @@ from agent.model.settings import LOCALHOST
 from agent.plugin.api import Performed, StepPorts
 from agent.plugin.endings import PERHAPS, ending_of_error
 from agent.plugin.registry import STEPS, UnknownKind, load
+from agent.runtime.crash_points import CrashPoint, reached
 from agent.runtime.discretion import DiscreetPorts
 from agent.runtime.output import BoundedOutput
 from agent.runtime.redaction import Redactor
@@ -93,6 +94,7 @@ class Performer:
         One that is not `awaited` belongs to an execution that was given up: it is settled, and not begun.
         """
         for command, begun in unfinished:
+            reached(CrashPoint.RESUMING)
             if command.id not in awaited:
                 log.warning("%s is not begun: its execution has ended", command.id)
                 outcome = StepOutcome(StepStatus.REFUSED, message="its execution has ended")
@@ -118,14 +120,18 @@ class Performer:
             self._under_way.add(command.id)
         try:
             if begun or self._begin(command):
+                reached(CrashPoint.STEP_CLAIMED)
                 outcome = self._outcome(command)
+                reached(CrashPoint.STEP_DONE)
                 self._post(StepEnded(self._now(), command.id, outcome))
+                reached(CrashPoint.STEP_TOLD)
         finally:
             with self._ended:
                 self._under_way.discard(command.id)
                 self._ended.notify_all()
 
     def _begin(self, command: RunStep) -> bool:
+        reached(CrashPoint.STEP_UNCLAIMED)
         try:
             first = self._queue.start_step(command.id, self._now())
         except StoreError as error:

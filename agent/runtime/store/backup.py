@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from agent.errors import StoreError, StoreNotWritable
+from agent.runtime.crash_points import CrashPoint, reached
 from agent.runtime.store.engine import connect, told
 
 
@@ -29,8 +30,11 @@ def back_up(source: Path, to: Path) -> None:
             original.backup(copy)
             # The copy is to be one file, without a write-ahead log beside it.
             copy.execute("PRAGMA journal_mode=DELETE")
+        reached(CrashPoint.COPIED)
         _sync(partial)
+        reached(CrashPoint.COPY_UNNAMED)
         _name(partial, to)
+        reached(CrashPoint.COPY_NAMED)
         _sync(to.parent)
     except OSError as error:
         raise StoreNotWritable(f"{to} cannot be written: {error.strerror}") from error

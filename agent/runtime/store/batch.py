@@ -14,6 +14,7 @@ from agent.model.decision import Decision
 from agent.model.execution import Execution, Treatment
 from agent.model.health import Health, Key
 from agent.model.incident import Incident
+from agent.runtime.crash_points import CrashPoint, reached
 from agent.runtime.store import outbox, steps, timeline
 from agent.runtime.store.codec import dump, storable
 from agent.runtime.store.schema import (
@@ -95,6 +96,7 @@ class Batch:
         steps.queue(connection, self._steps)
         steps.end(connection, self._ended_steps)
         outbox.queue(connection, self._updates)
+        reached(CrashPoint.HALF_WRITTEN)
         timeline.append(connection, self._entries)
 
 

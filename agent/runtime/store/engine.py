@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, e
 from sqlalchemy.exc import DBAPIError
 
 from agent.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull, StoreNotWritable, StoreRefused
+from agent.runtime.crash_points import CrashPoint, reached
 
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for another program that holds the file locked."""
@@ -107,6 +108,7 @@ class Database:
             raise StoreNotWritable(f"{self.path} was opened for reading only")
         with self._one_writer, told(self.path), self._writer.begin() as connection:
             yield connection
+            reached(CrashPoint.BEFORE_COMMIT)
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
