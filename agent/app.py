@@ -134,7 +134,7 @@ class App:
         self._clock = clock = Clock(latest(store))
         saved = store.load(clock.now())
         self._secrets = secrets = Secrets(configuration.secrets)
-        redactor = Redactor(secrets.seen)
+        self._redactor = redactor = Redactor(secrets.seen, agent.redact)
         redact_journal(redactor.redact)
         self._ssh = ssh = SshPool(passphrases=secrets.secret)
         cleanup.callback(ssh.close)
@@ -168,7 +168,9 @@ class App:
             Interviewer(shells, secrets, redactor), loop.post, clock.now, workers=agent.workers
         )
         prober.use(settings, configuration.probes)
-        self._desk = Desk(configuration, loop, store, prober, performer, self._outbox, ssh, clock.now, self.reload)
+        self._desk = Desk(
+            configuration, loop, store, prober, performer, self._outbox, ssh, redactor, clock.now, self.reload
+        )
         control = ControlServer(self._desk, self._socket, metrics=registry(self._desk.status))
         cleanup.callback(_bounded("control socket", lambda: control.stop(_PART_STOPS_WITHIN)))
         cleanup.callback(prober.stop)  # before the socket, whose last caller may take his time
@@ -217,7 +219,9 @@ class App:
         tickets = configuration.tickets
         if tickets is None:
             return None
-        return Outbox(self._store.tickets, tickets, self._secrets, self._loop.post, clock=self._clock.now)
+        return Outbox(
+            self._store.tickets, tickets, self._secrets, self._loop.post, self._redactor, clock=self._clock.now
+        )
 
     def _stop_outbox(self) -> None:
         if self._outbox and not self._outbox.stop(_TICKETS_STOP_WITHIN):
@@ -243,6 +247,7 @@ class App:
 
         def between_two_decisions(state: State) -> None:
             self._secrets.use(fresh.secrets)
+            self._redactor.use(fresh.agent.redact)
             self._shells.use(fresh.logins)
             self._performer.use(settings.hosts)
             state.configure(settings)

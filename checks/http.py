@@ -13,6 +13,7 @@ from agent.errors import CannotAsk
 from agent.model.authored import Authored
 from agent.model.inventory import Host
 from agent.model.observation import Answer, Verdict
+from agent.model.pattern import Expression
 from agent.model.quantities import Duration
 from agent.model.text import one_line
 from agent.model.threshold import Reading, Unit
@@ -40,10 +41,8 @@ class Expect(Authored):
         ("2xx",), description="Status, class of statuses (2xx), or a list of them."
     )
     within: Duration | None = Field(None, description="The most the answer may take; longer is critical.")
-    body: re.Pattern[str] | None = Field(None, description="Regular expression to be found in the body.")
-    header: dict[str, re.Pattern[str]] = Field(
-        {}, description="Header name: regular expression to be found in its value."
-    )
+    body: Expression | None = Field(None, description="Regular expression to be found in the body.")
+    header: dict[str, Expression] = Field({}, description="Header name: regular expression to be found in its value.")
     values: dict[str, JsonValue] = Field(
         {},
         alias="json",
@@ -132,9 +131,9 @@ class Http(HttpAccess, CheckType):
             yield f"expected status {' or '.join(expect.status)}, got {status}{one_line(goes_to, 120)}"
         for name, pattern in expect.header.items():
             value = response.headers.get(name)
-            if value is None or not pattern.search(value):
+            if value is None or not pattern.is_in(value):
                 yield f"header {name}: expected {pattern.pattern!r}, got {_say(_NOTHING if value is None else value)}"
-        if expect.body and not expect.body.search(_text(response)):
+        if expect.body and not expect.body.is_in(_text(response)):
             yield f"body: expected {expect.body.pattern!r}, got {_say(_text(response)[:400])}"
         for path, expected in expect.values.items():
             found = _at(document, path)

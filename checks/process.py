@@ -11,10 +11,13 @@ from pydantic import Field, PrivateAttr, model_validator
 from agent.errors import CannotAsk
 from agent.model.inventory import Host
 from agent.model.observation import Answer
+from agent.model.pattern import Expression
 from agent.model.text import one_line
 from agent.model.threshold import Reading, Unit
 from agent.plugin.api import CheckPorts, CheckType, ProcessInfo
+from agent.plugin.files import read_small
 
+_PID_FILE_LIMIT = 65536
 _NAMED = 10
 """So many pids are named in a message."""
 
@@ -47,7 +50,7 @@ class Process(CheckType):
         "age": Reading(Unit.SECONDS, "since the youngest was started"),
     }
     name: str | None = Field(None, description="Name of the program, exactly, as `ps -o comm` shows it.")
-    command_line: re.Pattern[str] | None = Field(
+    command_line: Expression | None = Field(
         None, description="Regular expression to be found in the command line, arguments joined by spaces."
     )
     pid_file: str | None = Field(None, description="File that holds the pid.", pattern="^/")
@@ -78,7 +81,7 @@ class Process(CheckType):
         if self.pid_file is None:
             return None, ""
         try:
-            text = Path(self.pid_file).read_bytes()[:100].decode("ascii", "replace").strip()
+            text = read_small(Path(self.pid_file), _PID_FILE_LIMIT)[:100].decode("ascii", "replace").strip()
         except FileNotFoundError:
             return 0, f"there is no pid file {self.pid_file}"
         except OSError as error:
@@ -93,7 +96,7 @@ class Process(CheckType):
             (pid is None or process.pid == pid)
             and (self.name is None or process.name == self.name)
             and (self.user is None or process.user == self.user)
-            and (self.command_line is None or bool(self.command_line.search(" ".join(process.command_line))))
+            and (self.command_line is None or self.command_line.is_in(" ".join(process.command_line)))
             and process.pid != os.getpid()
         )
 

@@ -1,6 +1,5 @@
 """Whether something listens on a TCP port, and what it says."""
 
-import re
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from pydantic import Field
 
 from agent.model.inventory import Host
 from agent.model.observation import Answer, Verdict
+from agent.model.pattern import Expression
 from agent.model.text import one_line
 from agent.model.threshold import Reading, Unit
 from agent.plugin.api import CheckPorts, CheckType
@@ -43,7 +43,7 @@ class Tcp(CheckType):
     host: str | None = Field(None, description="Name or address to connect to; default: the host the check is on.")
     port: int = Field(ge=1, le=65535, description="Port to connect to.")
     send: str | None = Field(None, description="Text to send once connected; within double quotes \\r\\n ends a line.")
-    expect: re.Pattern[str] | None = Field(
+    expect: Expression | None = Field(
         None, description="Regular expression to be found in the first 64KiB that come back."
     )
 
@@ -81,7 +81,7 @@ class Tcp(CheckType):
             if not piece:
                 break
             received += piece
-            if self.expect.search(received.decode("utf-8", "replace")):
+            if self.expect.is_in(received.decode("utf-8", "replace")):
                 return ""
         return f"expected {self.expect.pattern!r}, got {_quoted(received)}"
 

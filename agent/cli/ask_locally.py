@@ -35,7 +35,8 @@ def ask_locally(name: str, host: str | None, config: Path | None, nobody: NoAgen
         raise no_such("host", f"{host} that {name} asks", [probe.host.name for probe in everywhere])
     secrets = Secrets(configuration.secrets)
     ssh = SshPool(passphrases=secrets.secret)
-    interviewer = Interviewer(Shells(configuration.logins, ssh, LocalShell()), secrets, Redactor(secrets.seen))
+    redactor = Redactor(secrets.seen, configuration.agent.redact)
+    interviewer = Interviewer(Shells(configuration.logins, ssh, LocalShell()), secrets, redactor)
     names = HostNames(settings.hosts.values())
     found: list[Observation] = []
     try:

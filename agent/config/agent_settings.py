@@ -4,16 +4,26 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from agent.config.source import Folder
 from agent.config.validation import validate
 from agent.model.authored import Authored
+from agent.model.pattern import Expression, Pattern
 from agent.model.quantities import Duration, Size
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+def _hides_something(pattern: Pattern) -> Pattern:
+    if pattern.is_in(""):
+        raise ValueError(f"{pattern.pattern!r} fits nothing at all as well: it would hide every text")
+    return pattern
+
+
+HiddenPattern = Annotated[Expression, AfterValidator(_hides_something)]
 
 
 class AuthoredAgent(Authored):
@@ -33,6 +43,9 @@ class AuthoredAgent(Authored):
     log_level: LogLevel = "info"
     output_limit: Size = Field(65536, description="How much of a command's output is kept.")
     stop_within: Duration = Field(30.0, description="How long a clean stop waits for steps under way.")
+    redact: tuple[HiddenPattern, ...] = Field(
+        (), description="Regular expressions of what is hidden as a secret is.", max_length=100
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,7 @@ class AgentSettings:
     log_level: LogLevel = "info"
     output_limit: int = 65536
     stop_within: float = 30.0
+    redact: tuple[Pattern, ...] = ()
 
 
 def read_agent(source: Folder, folder: Path, environ: Mapping[str, str]) -> AgentSettings:
@@ -64,6 +78,7 @@ def read_agent(source: Folder, folder: Path, environ: Mapping[str, str]) -> Agen
         log_level=authored.log_level,
         output_limit=authored.output_limit,
         stop_within=authored.stop_within,
+        redact=authored.redact,
     )
 
 

@@ -9,6 +9,7 @@ from agent.config.source import RunbookFile
 from agent.config.steps import StepReader
 from agent.config.validation import MAPPING, NAME_HINT, NAME_PATTERN, show, validate
 from agent.config.yaml import read_document
+from agent.model.pattern import Pattern, PatternTooSlow
 from agent.model.runbook import Runbook, Variable
 
 SECTIONS = ("evidence", "steps", "rollback")
@@ -87,9 +88,10 @@ def _check_variable(source: RunbookFile, path: Path, name: str, variable: Variab
     if variable.pattern is None:
         return
     try:
-        pattern = re.compile(variable.pattern)
-    except re.error as error:
-        source.report((*path, "pattern"), f"{show(variable.pattern)} is not a regular expression: {error}")
+        pattern = Pattern(variable.pattern)
+        fits = default is None or pattern.is_all_of(str(default))
+    except (ValueError, PatternTooSlow) as error:
+        source.report((*path, "pattern"), str(error))
         return
-    if default is not None and not pattern.fullmatch(str(default)):
+    if not fits:
         source.report((*path, "default"), f"{show(default)} does not match the pattern {show(variable.pattern)}")

@@ -1,9 +1,9 @@
 """A runbook's variables: given values over defaults, in the type the runbook names."""
 
 import math
-import re
 from collections.abc import Mapping
 
+from agent.model.pattern import Pattern, PatternTooSlow
 from agent.model.runbook import Runbook, Variable
 
 _TRUTH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -32,9 +32,16 @@ def _typed(name: str, variable: Variable, value: object) -> object:
         typed = _converted(variable.type, value)
     except ValueError:
         raise ValueError(f"{name}: {value!r} is not of type {variable.type}") from None
-    if variable.pattern is not None and not re.fullmatch(variable.pattern, str(typed)):
+    if variable.pattern is not None and not _fits(variable.pattern, str(typed)):
         raise ValueError(f"{name}: {value!r} does not match the pattern {variable.pattern}")
     return typed
+
+
+def _fits(pattern: str, text: str) -> bool:
+    try:
+        return Pattern(pattern).is_all_of(text)
+    except PatternTooSlow as error:
+        raise ValueError(str(error)) from None
 
 
 def _converted(type_name: str, value: object) -> object:

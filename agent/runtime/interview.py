@@ -71,7 +71,7 @@ class Interviewer:
             rules,
             answer,
             default_critical=_default_critical(kind.default_critical),
-            subject=subject_of(probe, answer),
+            subject=self._redactor.redact(subject_of(probe, answer)),
             host=host_of(probe, answer, names),
             at=at,
             readings=kind.readings,

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Protocol
@@ -26,6 +26,7 @@ from agent.model.text import one_line
 from agent.plugin.api import Secrets, TicketSystem
 from agent.runtime.circuit import Circuit, backoff
 from agent.runtime.crash_points import CrashPoint, reached
+from agent.runtime.redaction import Redactor
 
 logger = logging.getLogger("paramedic.tickets")
 
@@ -37,6 +38,7 @@ IDLE = 30.0
 """Seconds between two looks at an empty queue that nobody announced anything for."""
 
 STORE_PAUSE = 5.0
+ERROR_LIMIT = 1000
 SECRET_PAUSE = 60.0
 """Seconds until a secret that was not there is asked for again."""
 
@@ -121,6 +123,7 @@ class Outbox:
         tickets: TicketSystem,
         secrets: Secrets,
         post: Callable[[TicketFiled], None],
+        redactor: Redactor,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -128,6 +131,7 @@ class Outbox:
         self._tickets = tickets
         self._secrets = secrets
         self._post = post
+        self._redactor = redactor
         self._clock = clock
         self._circuit = Circuit()
         self._inbox: SimpleQueue[_Ended | None] = SimpleQueue()
@@ -236,12 +240,12 @@ class Outbox:
         try:
             if ticket is None:
                 reached(CrashPoint.TICKET_UNSOUGHT)
-                filed = tickets.find(update.incident, self._secrets)
-                if filed is None:
+                found = tickets.find(update.incident, self._secrets)
+                if found is None:
                     reached(CrashPoint.TICKET_NOT_FOUND)
-                    filed = tickets.create(update, self._secrets)
+                    found = tickets.create(update, self._secrets)
                     reached(CrashPoint.TICKET_CREATED)
-                ticket = filed
+                ticket = filed = self._fit_to_keep(found)
             tickets.update(ticket, update, self._secrets)
             reached(CrashPoint.TICKET_UPDATED)
         except TicketError as failure:
@@ -251,7 +255,15 @@ class Outbox:
         except Exception as failure:  # a plugin's fault must not stop the others' tickets
             logger.exception("ticket system %s failed at %s", tickets.kind, update.key)
             error = TicketError(one_line(f"{type(failure).__name__}: {failure}"), retryable=False)
+        if error is not None:  # it quotes what was answered
+            error.args = (self._redactor.redact(one_line(str(error), ERROR_LIMIT)),)
         self._inbox.put(_Ended(queued, self._clock(), filed, error))
+
+    def _fit_to_keep(self, ticket: TicketRef) -> TicketRef:
+        """Raises TicketError for an id that gives away a secret: without it the ticket cannot be spoken of."""
+        if self._redactor.knows(ticket.id):
+            raise TicketError("the ticket system answered with a secret as the ticket's id", retryable=False)
+        return replace(ticket, url=self._redactor.redact(ticket.url))
 
     def _write_down(self) -> None:
         """In order; what fails stays first. Raises StoreError."""

@@ -6,12 +6,17 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import Any
 from urllib.parse import quote, quote_plus
+
+from agent.model.pattern import Pattern, PatternTooSlow
 
 SHORTEST = 4
 """Characters: hiding every `ab` would make the text unreadable and the secret no safer."""
 
 HIDDEN = "[redacted]"
+
+WITHHELD = "[redacted as a whole: a pattern of agent.redact takes too long on this text]"
 
 _CUT = re.compile(r"…|\n\[\d+ bytes dropped\]\n")
 """Where `one_line` and BoundedOutput have left something out: perhaps the other half of a secret."""
@@ -22,12 +27,15 @@ _CUTS = 100
 _KEYWORDS = r"(?:passw(?:or)?d|passphrase|secret|api[_-]?key|access[_-]?key|private[_-]?key|token)"
 _VALUE = r"""(?P<secret>"[^"\n]{1,500}"|'[^'\n]{1,500}'|[^\s"',;&]{1,500})"""
 
-PATTERNS: tuple[str, ...] = (
-    rf"(?i){_KEYWORDS}[\w-]{{0,20}}[\"']?\s{{0,3}}[=:]\s{{0,3}}{_VALUE}",
-    rf"(?i)--{_KEYWORDS}[\w-]{{0,20}}\s{{1,3}}{_VALUE}",
-    rf"(?i)authorization[\"']?\s{{0,3}}[=:]\s{{0,3}}[\"']?(?:(?:basic|bearer|digest|token)\s{{1,3}})?{_VALUE}",
-    r"(?i)[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{0,100}:(?P<secret>[^\s/@]{1,200})@",
-    r"(?s)-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?P<secret>.*?-----END [A-Z ]{0,40}PRIVATE KEY-----|.*)",
+_PATTERNS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"(?i){_KEYWORDS}[\w-]{{0,20}}[\"']?\s{{0,3}}[=:]\s{{0,3}}{_VALUE}",
+        rf"(?i)--{_KEYWORDS}[\w-]{{0,20}}\s{{1,3}}{_VALUE}",
+        rf"(?i)authorization[\"']?\s{{0,3}}[=:]\s{{0,3}}[\"']?(?:(?:basic|bearer|digest|token)\s{{1,3}})?{_VALUE}",
+        r"(?i)[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{0,100}:(?P<secret>[^\s/@]{1,200})@",
+        r"(?s)-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?P<secret>.*?-----END [A-Z ]{0,40}PRIVATE KEY-----|.*)",
+    )
 )
 """What is hidden although nobody declared it: the group `secret`, or all that matches. Each is linear."""
 
@@ -72,28 +80,49 @@ class _Known:
 
 
 class Redactor:
-    """Hides secrets in text. `seen`: every known value to its name. Thread-safe."""
+    """Hides secrets in text. `seen`: every known value to its name; `patterns`: the operator's own, beside ours.
 
-    def __init__(self, seen: Callable[[], Mapping[str, str]], patterns: Sequence[str] = PATTERNS) -> None:
+    Thread-safe.
+    """
+
+    def __init__(self, seen: Callable[[], Mapping[str, str]], patterns: Sequence[Pattern] = ()) -> None:
         self._seen = seen
-        self._patterns = [re.compile(pattern) for pattern in patterns]
+        self._patterns = tuple(patterns)
         self._latest = _Known({})
+
+    def use(self, patterns: Sequence[Pattern]) -> None:
+        """The operator's own patterns from now on."""
+        self._patterns = tuple(patterns)
 
     def redact(self, text: str) -> str:
         """The text, a known secret or what a cut has left of it replaced by `[redacted:NAME]`, what looks like one
-        by `[redacted]`.
+        by `[redacted]`. A text that takes a pattern too long is withheld as a whole.
         """
         if not text:
             return text
-        seen, known = self._seen(), self._latest
-        if known.seen != seen:
-            known = self._latest = _Known(seen)
+        known = self._known()
         if known.literal is not None:
             text = known.literal.sub(lambda found: _named(known.names[found[0]]), text)
             text = known.without_halves(text)
-        for pattern in self._patterns:
-            text = pattern.sub(_hide, text)
+        for own in _PATTERNS:
+            text = own.sub(_hide, text)
+        try:
+            for pattern in self._patterns:
+                text = pattern.replaced(text, _hide)
+        except PatternTooSlow:
+            return WITHHELD
         return text
+
+    def knows(self, text: str) -> bool:
+        """Whether the value of a secret is in it, whatever else may look like one."""
+        literal = self._known().literal
+        return literal is not None and literal.search(text) is not None
+
+    def _known(self) -> _Known:
+        seen, known = self._seen(), self._latest
+        if known.seen != seen:
+            known = self._latest = _Known(seen)
+        return known
 
 
 def _named(name: str) -> str:
@@ -106,7 +135,12 @@ def written_forms(value: str) -> frozenset[str]:
     for form in tuple(forms):
         for encoded in (quote(form, safe=""), quote(form), quote_plus(form)):
             forms |= {encoded, re.sub("%..", lambda found: found[0].lower(), encoded)}
-        forms |= {shlex.quote(form), json.dumps(form)[1:-1], json.dumps(form, ensure_ascii=False)[1:-1]}
+        forms |= {
+            shlex.quote(form),
+            " ".join(form.split()),
+            json.dumps(form)[1:-1],
+            json.dumps(form, ensure_ascii=False)[1:-1],
+        }
     forms |= set(_in_base64(value.encode()))
     return frozenset(form for form in forms if len(form) >= SHORTEST)
 
@@ -129,11 +163,13 @@ def _in_base64(value: bytes) -> Iterator[str]:
     yield base64.b64encode(value).decode()
 
 
-def _hide(found: re.Match[str]) -> str:
-    if "secret" not in found.re.groupindex:
-        return HIDDEN
+def _hide(found: Any) -> str:
+    """`found`: a match of `re` or of `regex`, which are alike."""
+    if "secret" not in found.re.groupindex or found["secret"] is None:
+        return HIDDEN if found[0] else ""
+    whole: str = found[0]
     start, end = found.span("secret")
     inner = found["secret"]
     if inner.lstrip("\"'").startswith("[redacted"):  # a known secret: it says which
-        return found[0]
-    return found[0][: start - found.start()] + HIDDEN + found[0][end - found.start() :]
+        return whole
+    return whole[: start - found.start()] + HIDDEN + whole[end - found.start() :]

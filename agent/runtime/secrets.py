@@ -6,6 +6,7 @@ from pathlib import Path
 
 from agent.config.secret import SecretRef
 from agent.errors import UnknownSecret
+from agent.plugin.files import read_small, regular
 
 LIMIT = 65536
 """Bytes of a secret: a longer file is not one."""
@@ -66,19 +67,15 @@ class Secrets:
 
     def _from_file(self, name: str, path: Path) -> str:
         try:
-            about = path.stat()
+            about = regular(path, LIMIT)
             stamp = (about.st_mtime_ns, about.st_size, about.st_ino)
             known = self._read.get(path)
             if known is not None and known[0] == stamp:
                 return known[1]
-            with path.open("rb") as file:
-                content = file.read(LIMIT + 1)
-            value = content.decode()
+            value = read_small(path, LIMIT).decode()
         except OSError as error:
             raise UnknownSecret(f"secret {name!r}: {path}: {(error.strerror or str(error)).lower()}") from error
         except UnicodeDecodeError:
             raise UnknownSecret(f"secret {name!r}: {path} is not UTF-8 text") from None
-        if len(content) > LIMIT:
-            raise UnknownSecret(f"secret {name!r}: {path} is longer than {LIMIT} bytes")
         self._read[path] = (stamp, value)
         return value

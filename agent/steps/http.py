@@ -14,6 +14,7 @@ from agent.errors import CannotAsk, UnknownSecret
 from agent.model.authored import Authored
 from agent.model.execution import StepOutcome, StepStatus
 from agent.model.inventory import Host
+from agent.model.pattern import Pattern, PatternTooSlow
 from agent.model.runbook import Action, Demand, Perform
 from agent.model.text import one_line
 from agent.plugin.api import StepPorts
@@ -50,10 +51,7 @@ class ExpectedAnswer(Authored):
     @field_validator("body")
     @classmethod
     def _is_expression(cls, body: str | None) -> str | None:
-        try:
-            re.compile(body or "")
-        except re.error as error:
-            raise ValueError(f"{body!r} is not a regular expression: {error}") from None
+        Pattern(body or "")
         return body
 
 
@@ -116,7 +114,10 @@ class HttpStep(HttpAccess, Action):
 
     def _judge(self, response: requests.Response, seconds: float) -> StepOutcome:
         text = _text(response)
-        wrong = "; ".join(self._wrong(str(response.status_code), text))
+        try:
+            wrong = "; ".join(self._wrong(str(response.status_code), text))
+        except PatternTooSlow as error:
+            wrong = f"body: {error}"
         return StepOutcome(
             StepStatus.FAILED if wrong else StepStatus.OK,
             exit=response.status_code,
@@ -129,7 +130,7 @@ class HttpStep(HttpAccess, Action):
         expected = self.expect.status
         if not any(status == each or (each[1:] == "xx" and status[0] == each[0]) for each in expected):
             yield f"expected status {' or '.join(expected)}, got {status}"
-        if self.expect.body and not re.search(self.expect.body, text):
+        if self.expect.body and not Pattern(self.expect.body).is_in(text):
             yield f"body: expected {self.expect.body!r}, got {one_line(text, 200)!r}"
 
     def _without_answer(self, error: Exception, timeout: float, seconds: float) -> StepOutcome:

@@ -11,6 +11,7 @@ from agent.model.decision import Decision
 from agent.model.events import TicketFiled
 from agent.plugin.api import TicketSystem
 from agent.runtime.outbox import Outbox
+from agent.runtime.redaction import Redactor
 from agent.runtime.store.store import Store
 from tests.functional.records import INCIDENT
 from tests.neighbours.roundup import Roundup
@@ -25,6 +26,7 @@ LIFE = (
     Milestone.RESOLVED,
     Milestone.CLOSED,
 )
+REDACTOR = Redactor(lambda: {Roundup.password: "tracker"})
 NUMBERS = itertools.count(1)
 
 
@@ -65,7 +67,7 @@ class Desk:
             outbox.wake()
 
     def outbox(self, tickets: TicketSystem, queue: Any = None) -> Outbox:
-        outbox = Outbox(queue or self.store.tickets, tickets, SECRETS, self.events.append, clock=self.clock)
+        outbox = Outbox(queue or self.store.tickets, tickets, SECRETS, self.events.append, REDACTOR, clock=self.clock)
         self._outboxes.append(outbox)
         outbox.start()
         return outbox

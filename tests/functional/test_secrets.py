@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from agent.config.secret import SecretRef
 from agent.errors import UnknownSecret
+from agent.model.pattern import Pattern
 from agent.model.text import one_line
 from agent.runtime.output import BoundedOutput
-from agent.runtime.redaction import SHORTEST, Redactor
+from agent.runtime.redaction import SHORTEST, WITHHELD, Redactor
 from agent.runtime.secrets import Secrets
 
 KEY = """\
@@ -48,7 +49,7 @@ def test_each_place(tmp_path: Path) -> None:
         (SecretRef("file", "{folder}/x"), None, "no such file or directory"),
         (SecretRef("file", "{folder}/x"), b"\n", "is empty"),
         (SecretRef("file", "{folder}/x"), b"\xff\xfe", "is not UTF-8 text"),
-        (SecretRef("file", "{folder}/x"), b"a" * 70000, "is longer than 65536 bytes"),
+        (SecretRef("file", "{folder}/x"), b"a" * 70000, "longer than 65536 bytes"),
         (SecretRef("credential", "x"), None, "LoadCredential=x:PATH"),
     ],
 )
@@ -159,8 +160,17 @@ def test_a_very_short_secret_does_not_shred_the_text() -> None:
 
 
 def test_patterns_of_the_operator() -> None:
-    redactor = Redactor(dict, [r"INTERNAL-\d+"])
-    assert redactor.redact("see INTERNAL-12, password=x") == "see [redacted], password=x"
+    redactor = Redactor(dict, [Pattern(r"INTERNAL-\d+"), Pattern(r"card (?P<secret>\d+)?;")])
+    assert redactor.redact("see INTERNAL-12, card 55; key") == "see [redacted], card [redacted]; key"
+    redactor.use([])
+    assert redactor.redact("see INTERNAL-12") == "see INTERNAL-12"
+
+
+@pytest.mark.timeout(30)
+def test_a_text_that_takes_a_pattern_too_long_is_withheld() -> None:
+    redactor = Redactor(dict, [Pattern("(a+)+$")])
+    assert redactor.redact("a" * 5000 + "b") == WITHHELD
+    assert redactor.redact("b aaa") == "b [redacted]"
 
 
 @pytest.mark.parametrize("text", ["password" * 9000, "a://" * 20000, "-----BEGIN PRIVATE KEY-----" * 3000, "'" * 70000])

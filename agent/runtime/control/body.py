@@ -1,13 +1,17 @@
 """What requests may carry: bounded in size as a whole and in every field, unknown keys refused."""
 
+from functools import partial
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from agent.model.text import one_line
 
 LIMIT = 256 * 1024
 """Bytes of one request's body."""
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+_LINE = StringConstraints(strip_whitespace=True, min_length=1, max_length=500)
+Line = Annotated[str, _LINE, AfterValidator(partial(one_line, limit=500))]
 Prose = Annotated[str, StringConstraints(strip_whitespace=True, max_length=20_000)]
 Written = Annotated[Prose, StringConstraints(min_length=1)]
 """Prose that may not be empty."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import replace
 from importlib.metadata import version
 
 from agent.config.configuration import Configuration
@@ -27,11 +28,13 @@ from agent.model.views import (
     TicketsView,
 )
 from agent.runtime.control.port import AgentBusy, IncidentQuery
+from agent.runtime.control.spoken import fit_for_the_record, refuse_secrets
 from agent.runtime.control.told import chain_of, story_from
 from agent.runtime.loop import Loop
 from agent.runtime.outbox import Outbox
 from agent.runtime.performer import Performer
 from agent.runtime.prober import Prober
+from agent.runtime.redaction import Redactor
 from agent.runtime.ssh import SshPool
 from agent.runtime.store import Store
 
@@ -52,6 +55,7 @@ class Desk:
         performer: Performer,
         outbox: Outbox | None,
         ssh: SshPool,
+        redactor: Redactor,
         now: Callable[[], float],
         reload: Callable[[str], Reply],
     ) -> None:
@@ -62,6 +66,7 @@ class Desk:
         self._prober = prober
         self._performer = performer
         self._ssh = ssh
+        self._redactor = redactor
         self._now = now
         self._reload = reload
         self._started_at = now()
@@ -71,10 +76,14 @@ class Desk:
         return self._loop.state
 
     def act(self, actor: str, act: Act) -> Reply:
-        return self._answer(self._loop.ask(PersonActed(self._now(), actor, act, self._closed(act))))
+        refused = refuse_secrets(act, self._redactor)
+        if refused is not None:
+            return refused
+        act = fit_for_the_record(act, self._redactor)
+        return self._fit(self._answer(self._loop.ask(PersonActed(self._now(), actor, act, self._closed(act)))))
 
     def reload(self, actor: str) -> Reply:
-        return self._reload(actor)
+        return self._fit(self._reload(actor))
 
     def status(self) -> Status:
         state = self._state
@@ -172,6 +181,10 @@ class Desk:
         return chain_of(self._store)
 
     # the rest
+
+    def _fit(self, reply: Reply) -> Reply:
+        """It may repeat what was said, or written."""
+        return replace(reply, text=self._redactor.redact(reply.text))
 
     def _closed(self, act: Act) -> Incident | None:
         id = getattr(act, "incident", None)

@@ -6,7 +6,12 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from agent.plugin.files import regular
+
 T = TypeVar("T")
+
+LARGEST = 16 * 2**20
+"""Bytes of a file: a hundred thousand host keys."""
 
 Stamp = tuple[int, int, int]
 """Time of last change in ns, size, inode: a file replaced within the clock's grain still differs."""
@@ -22,7 +27,7 @@ class ParsedFiles(Generic[T]):
     def get(self, path: Path, parse: Callable[[], T], variant: Hashable = None) -> T:
         """`variant`: what else the result depends on. Raises OSError, and what `parse` raises."""
         with self._lock:
-            about = path.stat()
+            about = regular(path, LARGEST)
             stamp = (about.st_mtime_ns, about.st_size, about.st_ino)
             key = (os.fspath(path), variant)
             known = self._parsed.get(key)
