@@ -37,14 +37,6 @@ OURS, PARAMIKO, ANSIBLE = "paramedic", "stock paramiko", "ansible -m raw"
 ASYNCSSH, TUNED = "asyncssh", "asyncssh, tuned"
 
 
-class QuickShell(Sshd):
-    """bash reads the account's dotfiles for every command over SSH unless it believes to be nested. Their
-    cost is the same for all and would only hide the difference."""
-
-    def _config(self) -> str:
-        return "SetEnv SHLVL=2\n" + super()._config()
-
-
 @dataclass(frozen=True, slots=True)
 class Task:
     """What `bench.ssh_peers` describes."""
@@ -160,7 +152,7 @@ def main() -> None:
     with (
         console.status("setting up peers and sshd") as status,
         tempfile.TemporaryDirectory(prefix="bench-ssh") as folder,
-        QuickShell(Path(folder) / "sshd", addresses=addresses) as server,
+        Sshd(Path(folder) / "sshd", addresses=addresses) as server,
     ):
         about = (addresses, server.port, server.user, str(server.client_key), str(server.known_hosts), WORKERS)
         steps, fan_out = Task("steps", *about, STEP_REPEAT), Task("fan-out", *about, FAN_OUT_REPEAT)

@@ -1,7 +1,8 @@
 """A real OpenSSH server of our own: own port, own host key, one client key, no system file touched.
 
 It runs as whoever starts it and lets exactly that account in. An ordinary user's sshd works the same,
-because it never has to become somebody else.
+because it never has to become somebody else. bash leaves the account's .bashrc alone where SHLVL says that it
+is not the first: what people start there may take seconds, or wait for a lock.
 """
 
 import os
@@ -34,6 +35,7 @@ UseDNS no
 PrintMotd no
 PrintLastLog no
 LogLevel VERBOSE
+SetEnv SHLVL=2
 MaxStartups 1000:30:2000
 MaxSessions 200
 Subsystem sftp internal-sftp

@@ -198,10 +198,10 @@ def test_nothing_is_started_once_the_pool_is_closed(pool: SshPool, own_sshd: Ssh
 
 
 class FewSessions(Sshd):
-    """Allows two sessions over one connection, and keeps the account's dotfiles out of the timing."""
+    """Allows two sessions over one connection."""
 
     def _config(self) -> str:
-        return "MaxSessions 2\nSetEnv SHLVL=2\n" + super()._config()
+        return "MaxSessions 2\n" + super()._config()
 
 
 def test_a_host_that_allows_few_sessions_gets_more_connections(pool: SshPool, tmp_path: Path) -> None:
