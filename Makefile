@@ -1,6 +1,6 @@
 # Everything here sets up what it needs first; `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench clean
+.PHONY: help demo run test check bench soak clean
 
 # `make test ARGS="-k roundup"`
 ARGS ?=
@@ -34,6 +34,10 @@ check:  ## style, types, import rules, the systemd unit, README against the prog
 bench:  ## how fast and how small, beside others
 	@tools/setup test
 	.venv/bin/python -m bench $(ARGS)
+
+soak:  ## an hour under faults: does anything leak? A shorter one: make soak ARGS="--minutes 5"
+	@tools/setup test
+	@.venv/bin/python -m soak $(ARGS)
 
 clean:  ## remove what the above made: .venv, .cache, build folders
 	rm -rf --one-file-system .venv .cache build dist *.egg-info

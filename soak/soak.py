@@ -1,0 +1,93 @@
+"""The soak itself: faults in turn for as long as wanted, and a look at the daemon every few seconds."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from agent.demo.waiting import SiteError, until
+from soak.daemon import Daemon, Sample
+from soak.faults import FAULTS
+from soak.site import SoakSite
+
+_QUIET_WITHIN = 120.0
+
+
+@dataclass
+class Figures:
+    """All that was measured. `quiet`: when nothing was wrong and nothing under way. `sizes`: what the status
+    counts, at the first and at the latest quiet moment."""
+
+    samples: list[Sample] = field(default_factory=list)
+    quiet: list[Sample] = field(default_factory=list)
+    sizes: list[dict[str, int]] = field(default_factory=list)
+    faults: Counter[str] = field(default_factory=Counter)
+
+
+def soak(
+    site: SoakSite, seconds: float, *, look_every: float, rest: float, say: Callable[[str], None] = lambda _: None
+) -> Figures:
+    """Raises SiteError when the daemon ends, or does not get over a fault.
+
+    `look_every`: seconds between two samples; `rest`: seconds between two faults.
+    """
+    figures = Figures()
+    with Daemon(site) as daemon:
+        ended = threading.Event()
+        looking = threading.Thread(target=_look, args=(daemon, figures, look_every, ended))
+        looking.start()
+        try:
+            deadline = time.monotonic() + seconds
+            while time.monotonic() < deadline:
+                for name, befalls in FAULTS.items():
+                    befalls(site, daemon)
+                    figures.faults[name] += 1
+                    _settle(site, daemon, figures, name)
+                    if time.monotonic() + rest >= deadline:
+                        break
+                    time.sleep(rest)
+                latest = figures.quiet[-1]
+                say(
+                    f"{latest.at / 60:5.1f} min: {latest.private / 1e6:.1f} MB, {latest.threads} threads, "
+                    f"{latest.descriptors} descriptors, {figures.sizes[-1]}"
+                )
+        finally:
+            ended.set()
+            looking.join()
+        journal = daemon.said()
+    for unwanted in ("Traceback", "defect"):
+        if unwanted in journal:
+            raise SiteError(f"the journal has a {unwanted!r}, in {daemon.journal}")
+    return figures
+
+
+def _look(daemon: Daemon, figures: Figures, every: float, ended: threading.Event) -> None:
+    while not ended.wait(every):
+        try:
+            figures.samples.append(daemon.sample())
+        except SiteError:
+            return  # whoever asks it next says so
+
+
+def _settle(site: SoakSite, daemon: Daemon, figures: Figures, fault: str) -> None:
+    """Wait until the daemon is over it, and look."""
+
+    def is_over() -> bool:
+        found.update(daemon.ask("/v1/status"))
+        return (
+            not found["incidents"]
+            and not found["executions"]
+            and not found["tickets"]["waiting"]
+            and not found["blind"]
+            and set(found["verdicts"]) <= {"OK", "unconfirmed"}
+            and found["ssh_connections"] >= site.connections
+        )
+
+    found: dict[str, object] = {}
+    until(is_over, within=_QUIET_WITHIN, what=f"it is over that {fault}")
+    figures.quiet.append(daemon.sample())
+    verdicts = found["verdicts"]
+    assert isinstance(verdicts, dict)
+    sizes = {"subjects": sum(verdicts.values()), "records": int(str(found["records"]))}
+    figures.sizes.append(sizes)

@@ -1,0 +1,49 @@
+"""Whether the figures grew: what was usual early on against what was usual at the end."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from soak.daemon import Sample
+
+SPARE = 3
+"""Threads or descriptors more than before that are no leak: a worker that has not gone home yet."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Of one figure. `before`, `after`: medians of the first and the last third after the warm-up."""
+
+    figure: str
+    before: float
+    after: float
+    allowed: float
+
+    @property
+    def is_leak(self) -> bool:
+        return self.after > self.allowed
+
+
+def judge(samples: Sequence[Sample], quiet: Sequence[Sample], warm_up: float, percent: float) -> list[Growth]:
+    """Memory over all samples, threads and descriptors over those taken in quiet moments.
+
+    `warm_up` in seconds: what is younger does not count. Raises ValueError when too few samples are left.
+    """
+    grown = [_compared("private memory, bytes", samples, lambda each: each.private, warm_up)]
+    grown[0] = Growth(grown[0].figure, grown[0].before, grown[0].after, grown[0].before * (1 + percent / 100))
+    for name, of in (
+        ("threads", lambda each: each.threads),
+        ("descriptors", lambda each: each.descriptors),
+    ):
+        found = _compared(name, quiet, of, warm_up)
+        grown.append(Growth(name, found.before, found.after, found.before + SPARE))
+    return grown
+
+
+def _compared(name: str, samples: Sequence[Sample], of: Callable[[Sample], int], warm_up: float) -> Growth:
+    counted = [sample for sample in samples if sample.at >= warm_up]
+    third = len(counted) // 3
+    if third < 1:
+        raise ValueError(f"too short a soak: {len(counted)} samples of {name} after the warm-up")
+    before, after = (median(map(of, part)) for part in (counted[:third], counted[-third:]))
+    return Growth(name, before, after, before)
