@@ -3,6 +3,7 @@
 import http.server
 import json
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -70,7 +71,8 @@ class Series:
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                with suppress(BrokenPipeError, ConnectionResetError):  # who asked gave up waiting
+                    self.wfile.write(body)
 
             def log_message(self, format: str, *args: object) -> None:
                 """Quiet."""

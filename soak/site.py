@@ -52,7 +52,7 @@ checks:
     {often}
     ladder: [unstick]
   door: {{kind: tcp, on: group:nodes, port: {port}, {inline}}}
-  shop-process: {{kind: process, pid_file: {pid_file}, {inline}, service: shop}}
+  shop-process: {{kind: process, pid_file: {pid_file}, {inline}}}
   busy: {{kind: cpu, warning: load1 > 100000, {inline}}}
   room: {{kind: memory, warning: available < 1MB, {inline}}}
   disk: {{kind: disk, path: {folder}, warning: inodes_free < 1, {inline}}}
@@ -77,8 +77,9 @@ evidence:
 steps:
   - name: restart
     run: {restart}
-    timeout: 10s
-verify: {{within: 20s, stable_for: 1s}}
+    repeatable: true
+    timeout: 60s
+verify: {{within: 60s, stable_for: 1s}}
 """
 _UNSTICK = """\
 runbook: unstick
@@ -93,7 +94,7 @@ steps:
   - name: unstick
     run: rm -f {folder}/stuck
     repeatable: true
-verify: {{within: 20s}}
+verify: {{within: 60s}}
 """
 
 

@@ -5,13 +5,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from agent.demo.waiting import SiteError, until
 from soak.daemon import Daemon, Sample
 from soak.faults import FAULTS
 from soak.site import SoakSite
 
-_QUIET_WITHIN = 120.0
+_QUIET_WITHIN = 300.0
 
 
 @dataclass
@@ -52,6 +53,8 @@ def soak(
                     f"{latest.at / 60:5.1f} min: {latest.private / 1e6:.1f} MB, {latest.threads} threads, "
                     f"{latest.descriptors} descriptors, {figures.sizes[-1]}"
                 )
+        except SiteError as error:
+            raise SiteError(f"{error}\nThe end of its journal:\n{daemon.said()[-5000:]}") from error
         finally:
             ended.set()
             looking.join()
@@ -84,10 +87,7 @@ def _settle(site: SoakSite, daemon: Daemon, figures: Figures, fault: str) -> Non
             and found["ssh_connections"] >= site.connections
         )
 
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     until(is_over, within=_QUIET_WITHIN, what=f"it is over that {fault}")
     figures.quiet.append(daemon.sample())
-    verdicts = found["verdicts"]
-    assert isinstance(verdicts, dict)
-    sizes = {"subjects": sum(verdicts.values()), "records": int(str(found["records"]))}
-    figures.sizes.append(sizes)
+    figures.sizes.append({"subjects": sum(found["verdicts"].values()), "records": found["records"]})

@@ -29,21 +29,18 @@ def judge(samples: Sequence[Sample], quiet: Sequence[Sample], warm_up: float, pe
 
     `warm_up` in seconds: what is younger does not count. Raises ValueError when too few samples are left.
     """
-    grown = [_compared("private memory, bytes", samples, lambda each: each.private, warm_up)]
-    grown[0] = Growth(grown[0].figure, grown[0].before, grown[0].after, grown[0].before * (1 + percent / 100))
-    for name, of in (
-        ("threads", lambda each: each.threads),
-        ("descriptors", lambda each: each.descriptors),
-    ):
-        found = _compared(name, quiet, of, warm_up)
-        grown.append(Growth(name, found.before, found.after, found.before + SPARE))
-    return grown
+    before, after = _usual(samples, lambda each: each.private, warm_up)
+    memory = Growth("private memory", before, after, before * (1 + percent / 100))
+    before, after = _usual(quiet, lambda each: each.threads, warm_up)
+    threads = Growth("threads", before, after, before + SPARE)
+    before, after = _usual(quiet, lambda each: each.descriptors, warm_up)
+    return [memory, threads, Growth("descriptors", before, after, before + SPARE)]
 
 
-def _compared(name: str, samples: Sequence[Sample], of: Callable[[Sample], int], warm_up: float) -> Growth:
+def _usual(samples: Sequence[Sample], of: Callable[[Sample], int], warm_up: float) -> tuple[float, float]:
     counted = [sample for sample in samples if sample.at >= warm_up]
     third = len(counted) // 3
     if third < 1:
-        raise ValueError(f"too short a soak: {len(counted)} samples of {name} after the warm-up")
+        raise ValueError(f"too short a soak: only {len(counted)} looks after the warm-up")
     before, after = (median(map(of, part)) for part in (counted[:third], counted[-third:]))
-    return Growth(name, before, after, before)
+    return before, after
