@@ -69,6 +69,8 @@ def _report(console: Console, figures: Figures, growths: Sequence[Growth]) -> No
     for name, size in figures.sizes[0].items():
         table.add_row(name, f"{size:,}", f"{figures.sizes[-1][name]:,}", "", "")
     console.print(table)
+    if figures.restless:
+        console.print(f"after {figures.restless} of the faults it was not quiet in time for a look")
     console.print("faults: " + ", ".join(f"{count} × {name}" for name, count in figures.faults.items()))
 
 

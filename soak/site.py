@@ -67,7 +67,7 @@ checks:
     {often}
 {extra}
 """
-_OFTEN = ["every: 1s", "timeout: 2s", "confirm: 2", "flapping: {changes: 10000}"]
+_OFTEN = ["every: 1s", "timeout: 10s", "confirm: 2", "flapping: {changes: 10000}"]
 _RESTART = """\
 runbook: restart-shop
 limits: {{per_host: 100000 per hour}}

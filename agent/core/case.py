@@ -69,9 +69,8 @@ class Case:
 
 def subjects(draft: Draft, check: str, host: str) -> tuple[Key, ...]:
     """Subjects of a check on a host; all of its subjects when none is on that host."""
-    known = [health for health in draft.healths() if health.key.check == check]
-    here = tuple(sorted(health.key for health in known if health.host == host))
-    return here or tuple(sorted(health.key for health in known))
+    here = tuple(draft.subjects_on(check, host))
+    return here or tuple(sorted(health.key for health in draft.healths() if health.key.check == check))
 
 
 def _last_line(text: str) -> str:

@@ -5,9 +5,10 @@ Two questions: may this runbook start at all (`refuse_start`), and may this host
 are worth waiting for; the others mean that this runbook is not the answer: try the next rung or a person.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 from agent.model.decision import GlobalFreeze
 from agent.model.execution import Treatment
@@ -15,6 +16,7 @@ from agent.model.inventory import Group
 from agent.model.policy import TreatmentRules
 from agent.model.quantities import Rate, say_duration
 from agent.model.runbook import Runbook
+from agent.model.text import some
 
 
 class Reason(StrEnum):
@@ -64,16 +66,55 @@ class Refused:
         return f"{self.reason}: {self.text}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Circumstances:
-    """All a guard looks at. `under_treatment`: host to the execution that is treating it now."""
+    """All a guard looks at. `under_treatment`: host to the execution that is treating it now.
+
+    In a storm a thousand hosts are asked about in one decision: everything is looked up by host.
+    """
 
     at: float
     rules: TreatmentRules
     freeze: GlobalFreeze | None = None
     treatments: tuple[Treatment, ...] = ()
-    under_treatment: Mapping[str, str] = field(default_factory=dict)
+    under_treatment: dict[str, str] = field(default_factory=dict)
     groups: tuple[Group, ...] = ()
+
+    def begin(self, treatment: Treatment) -> None:
+        """This host is under treatment from now on."""
+        self.under_treatment[treatment.host] = treatment.execution
+        self._treated.setdefault(treatment.host, []).append(treatment)
+        for group in self.groups_of(treatment.host):
+            self._busy[group.name].append(treatment.host)
+
+    def treated(self, host: str) -> list[Treatment]:
+        return self._treated.get(host, [])
+
+    def groups_of(self, host: str) -> list[Group]:
+        return self._groups_of.get(host, [])
+
+    def busy(self, group: Group) -> list[str]:
+        """Hosts of the group that are under treatment."""
+        return self._busy[group.name]
+
+    @cached_property
+    def _treated(self) -> dict[str, list[Treatment]]:
+        found: dict[str, list[Treatment]] = {}
+        for treatment in self.treatments:
+            found.setdefault(treatment.host, []).append(treatment)
+        return found
+
+    @cached_property
+    def _groups_of(self) -> dict[str, list[Group]]:
+        found: dict[str, list[Group]] = {}
+        for group in self.groups:
+            for host in group.hosts:
+                found.setdefault(host, []).append(group)
+        return found
+
+    @cached_property
+    def _busy(self) -> dict[str, list[str]]:
+        return {group.name: [host for host in group.hosts if host in self.under_treatment] for group in self.groups}
 
 
 def refuse_start(runbook: Runbook, circumstances: Circumstances) -> Refused | None:
@@ -92,7 +133,7 @@ def refuse_host(host: str, runbook: Runbook, circumstances: Circumstances) -> Re
     """Whether something forbids treating this host with this runbook now."""
     if circumstances.freeze:
         return refuse_start(runbook, circumstances)
-    here = [treatment for treatment in circumstances.treatments if treatment.host == host]
+    here = circumstances.treated(host)
     by_this_runbook = [treatment.at for treatment in here if treatment.runbook == runbook.name]
     return (
         _over_limit(runbook.limits.per_host, by_this_runbook, circumstances.at, f"{runbook.name} ran on {host}")
@@ -129,13 +170,11 @@ def _cooling_down(host: str, here: Iterable[Treatment], circumstances: Circumsta
 
 
 def _budget_spent(host: str, circumstances: Circumstances) -> Refused | None:
-    for group in circumstances.groups:
-        if host in group.hosts:
-            busy = [other for other in group.hosts if other in circumstances.under_treatment]
-            allowed = group.treat_at_once.of(len(group.hosts))
-            if len(busy) >= allowed:
-                return Refused(
-                    Reason.GROUP_BUDGET,
-                    f"{', '.join(busy)} of group {group.name} under treatment, at most {allowed} at once",
-                )
+    for group in circumstances.groups_of(host):
+        busy = circumstances.busy(group)
+        allowed = group.treat_at_once.of(len(group.hosts))
+        if len(busy) >= allowed:
+            return Refused(
+                Reason.GROUP_BUDGET, f"{some(busy)} of group {group.name} under treatment, at most {allowed} at once"
+            )
     return None

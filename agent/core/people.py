@@ -20,6 +20,7 @@ from agent.model.incident import Incident, Origin, Phase, Symptom
 from agent.model.observation import Verdict
 from agent.model.runbook import Runbook
 from agent.model.settings import LOCALHOST
+from agent.model.text import some
 from agent.model.timeline import EntryKind
 
 
@@ -261,8 +262,8 @@ def _start_by_hand(
     )
     if incident:
         incident = draft.put_incident(replace(draft.incident(incident.id) or incident, execution=execution.id))
-        tell(draft, incident, Milestone.UPDATED, f"Treatment by {actor}: {runbook.name} on {', '.join(hosts)}")
-    return Reply(True, f"{runbook.name} started on {', '.join(hosts)} as {execution.id}", execution.id)
+        tell(draft, incident, Milestone.UPDATED, f"Treatment by {actor}: {runbook.name} on {some(hosts)}")
+    return Reply(True, f"{runbook.name} started on {some(hosts)} as {execution.id}", execution.id)
 
 
 def _approve(draft: Draft, actor: str, answer: events.Approve) -> Reply:

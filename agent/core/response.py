@@ -18,6 +18,7 @@ from agent.model.execution import Execution, Outcome
 from agent.model.health import Key
 from agent.model.incident import Attempt, Incident, Origin, Phase, Symptom
 from agent.model.observation import Verdict
+from agent.model.text import some
 from agent.model.timeline import AGENT, EntryKind
 
 _LOOK_SOON = 1.0
@@ -78,7 +79,7 @@ def _treat(draft: Draft, incident: Incident, choice: selection.Choice) -> None:
         draft,
         draft.put_incident(incident),
         Milestone.UPDATED,
-        f"Treatment: {choice.runbook.name} on {', '.join(choice.hosts)}",
+        f"Treatment: {choice.runbook.name} on {some(choice.hosts)}",
     )
 
 
@@ -100,7 +101,7 @@ def _wait_for_dependencies(draft: Draft, incident: Incident) -> Refused | None:
         again = min(draft.at + _LOOK_SOON, limit)
     if shaky:
         return Refused(Reason.DEPENDENCY, f"{shaky[0]} may be ill, not confirmed yet", again)
-    return Refused(Reason.DEPENDENCY, f"first asking {', '.join(map(str, not_asked))}", again)
+    return Refused(Reason.DEPENDENCY, f"first asking {some(not_asked)}", again)
 
 
 def hold(draft: Draft, incident: Incident, refused: Refused) -> None:
@@ -156,7 +157,7 @@ def _did_not_end_it(execution: Execution, incident: Incident) -> str:
     by_hand = "" if execution.actor == AGENT else f" by {execution.actor}"
     reasons = dict.fromkeys(run.reason for run in execution.runs if run.outcome is execution.outcome and run.reason)
     if execution.outcome is Outcome.RECOVERED:
-        reasons = {f"but {', '.join(str(symptom.key) for symptom in incident.ill)} still ill": None}
+        reasons = {f"but {some([symptom.key for symptom in incident.ill])} still ill": None}
     return ": ".join((f"{execution.runbook}{by_hand}", str(execution.outcome), "; ".join(reasons))).rstrip(": ")
 
 
@@ -167,8 +168,7 @@ def _let_settle(draft: Draft, incident: Incident) -> None:
         draft.put_window(key, health.afresh(draft.window(key), draft.at))
     draft.order(Ask(keys))
     until = draft.at + draft.settings.policy.treatment.dependency_wait
-    names = ", ".join(map(str, keys))
-    hold(draft, incident, Refused(Reason.SETTLING, f"{incident.cause} recovered; waiting for {names}", until))
+    hold(draft, incident, Refused(Reason.SETTLING, f"{incident.cause} recovered; waiting for {some(keys)}", until))
 
 
 def _recovered(draft: Draft, incident: Incident) -> None:
@@ -189,9 +189,8 @@ def _ill_since(incident: Incident) -> float:
 
 
 def _comes_and_goes(keys: list[Key]) -> str:
-    names = ", ".join(map(str, keys))
     advice = "treating it again would not help; it resolves by itself once it has settled"
-    return f"{Reason.FLAPPING}: {names} comes and goes, {advice}"
+    return f"{Reason.FLAPPING}: {some(keys)} comes and goes, {advice}"
 
 
 def _flaps(draft: Draft, key: Key) -> bool:

@@ -3,7 +3,9 @@
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+from agent.core.guard import Circumstances
 from agent.model.commands import Command
 from agent.model.decision import Decision, GlobalFreeze, Reply
 from agent.model.execution import Execution, Treatment
@@ -12,6 +14,9 @@ from agent.model.incident import Incident
 from agent.model.runbook import Runbook
 from agent.model.settings import Settings
 from agent.model.timeline import AGENT, Entry, EntryKind
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 _TREATMENTS_KEPT = 8 * 86400.0
 """Seconds; longer than any rate limit's period can be useful."""
@@ -34,12 +39,14 @@ class State:
     counters: dict[str, int] = field(default_factory=dict)
     library: dict[str, Runbook] = field(default_factory=dict)
     _subjects: dict[str, set[Key]] = field(default_factory=dict)
+    _on_host: dict[tuple[str, str | None], set[Key]] = field(default_factory=dict)
     _homes: dict[Key, set[str]] = field(default_factory=dict)
     _timers: list[tuple[float, str]] = field(default_factory=list)
+    _set: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for health in self.health.values():
-            self._subjects.setdefault(health.scope, set()).add(health.key)
+            self._index_health(health)
         for incident in self.incidents.values():
             self._index(incident)
         for execution in self.executions.values():
@@ -57,9 +64,14 @@ class State:
     def apply(self, decision: Decision) -> None:
         """Make a decision's changes part of the state."""
         for health in decision.health.values():
-            self._subjects.setdefault(health.scope, set()).add(health.key)
+            self._forget(health.key, health)
+            self._index_health(health)
         self.health.update(decision.health)
         self.windows.update(decision.windows)
+        for key in decision.forgotten:
+            self._forget(key, None)
+            self.health.pop(key, None)
+            self.windows.pop(key, None)
         for incident in decision.incidents.values():
             self._index(incident)
             if incident.closed_at is None:
@@ -72,6 +84,7 @@ class State:
                 self._set_timer(execution.id, execution.due)
             else:
                 self.executions.pop(execution.id, None)
+                self._set_timer(execution.id, None)
         if decision.treatments:
             self._add_treatments(decision.treatments)
         if decision.freeze_changed:
@@ -84,16 +97,33 @@ class State:
         latest = max(treatment.at for treatment in known.values())
         self.treatments = tuple(t for t in known.values() if t.at > latest - _TREATMENTS_KEPT)
 
+    def _index_health(self, health: Health) -> None:
+        self._subjects.setdefault(health.scope, set()).add(health.key)
+        self._on_host.setdefault((health.key.check, health.host), set()).add(health.key)
+
+    def _forget(self, key: Key, now: Health | None) -> None:
+        """Take the subject out of the places where it was and, as `now` has it, is no longer."""
+        before = self.health.get(key)
+        if before is None:
+            return
+        if now is None or before.scope != now.scope:
+            _take_out(self._subjects, before.scope, key)
+        if now is None or before.host != now.host:
+            _take_out(self._on_host, (key.check, before.host), key)
+
     def _index(self, incident: Incident) -> None:
         for symptom in incident.symptoms:
             if incident.closed_at is None:
                 self._homes.setdefault(symptom.key, set()).add(incident.id)
-            elif homes := self._homes.get(symptom.key):
-                homes.discard(incident.id)
+            else:
+                _take_out(self._homes, symptom.key, incident.id)
         self._set_timer(incident.id, incident.due if incident.closed_at is None else None)
 
     def _set_timer(self, about: str, due: float | None) -> None:
-        if due is not None:
+        if due is None:
+            self._set.pop(about, None)
+        elif self._set.get(about) != due:
+            self._set[about] = due
             heapq.heappush(self._timers, (due, about))
 
     def next_due(self) -> float | None:
@@ -115,8 +145,12 @@ class State:
         return aggregate.due if aggregate else None
 
     def subjects_of(self, scope: str) -> set[Key]:
-        """Every subject this asking has ever reported."""
+        """Every subject this asking has reported and that is not forgotten."""
         return self._subjects.get(scope, set())
+
+    def subjects_on(self, check: str, host: str | None) -> set[Key]:
+        """The check's subjects on a host; of None: those on no host."""
+        return self._on_host.get((check, host), set())
 
     def homes_of(self, key: Key) -> set[str]:
         """The incidents, not closed, that have or had this symptom."""
@@ -133,6 +167,7 @@ class Draft:
         self._entries: list[Entry] = []
         self._commands: list[Command] = []
         self._health: dict[Key, Health] = {}
+        self._on_host: dict[tuple[str, str | None], set[Key]] = {}
         self._windows: dict[Key, Window] = {}
         self._incidents: dict[str, Incident] = {}
         self._homes: dict[Key, set[str]] = {}
@@ -142,7 +177,10 @@ class Draft:
         self._freeze: GlobalFreeze | None = None
         self._counters: dict[str, int] = {}
         self._ended_steps: list[str] = []
+        self._forgotten: dict[Key, None] = {}
         self.reply: Reply | None = None
+        self.circumstances: Circumstances | None = None
+        """What the guards look at, as `agent.core.treatment` found it; None: to be looked up anew."""
 
     # what is known
 
@@ -154,6 +192,11 @@ class Draft:
         for key, health in self.state.health.items():
             yield self._health.get(key, health)
         yield from (health for key, health in self._health.items() if key not in self.state.health)
+
+    def subjects_on(self, check: str, host: str | None) -> list[Key]:
+        """The check's subjects on a host, in order; with the changes made here."""
+        known = self.state.subjects_on(check, host) | self._on_host.get((check, host), set())
+        return sorted(key for key in known if (health := self.health(key)) and health.host == host)
 
     def changed_health(self) -> list[tuple[Health | None, Health]]:
         """What changed here: as it was before this event, and as it is now."""
@@ -213,6 +256,11 @@ class Draft:
 
     def put_health(self, health: Health) -> None:
         self._health[health.key] = health
+        self._on_host.setdefault((health.key.check, health.host), set()).add(health.key)
+
+    def forget(self, key: Key) -> None:
+        """The subject is no more."""
+        self._forgotten[key] = None
 
     def put_window(self, key: Key, window: Window) -> None:
         self._windows[key] = window
@@ -225,13 +273,16 @@ class Draft:
 
     def put_execution(self, execution: Execution) -> Execution:
         self._executions[execution.id] = execution
+        self.circumstances = None
         return execution
 
     def put_treatment(self, treatment: Treatment) -> None:
         self._treatments[(treatment.execution, treatment.host)] = treatment
+        self.circumstances = None
 
     def put_freeze(self, freeze: GlobalFreeze | None) -> None:
         self._freeze_changed, self._freeze = True, freeze
+        self.circumstances = None
 
     def end_step(self, step_id: str) -> None:
         self._ended_steps.append(step_id)
@@ -258,9 +309,19 @@ class Draft:
             freeze=self._freeze,
             counters=self._counters,
             ended_steps=tuple(self._ended_steps),
+            forgotten=tuple(self._forgotten),
             runbooks={d: self.state.library[d].text for d in sorted(digests) if d in self.state.library},
             reply=self.reply,
         )
+
+
+def _take_out(index: dict[K, set[V]], place: K, value: V) -> None:
+    """Nothing is kept of a place that is empty: subjects come and go for years."""
+    there = index.get(place)
+    if there is not None:
+        there.discard(value)
+        if not there:
+            del index[place]
 
 
 def _is_ill_in(incident: Incident, key: Key) -> bool:

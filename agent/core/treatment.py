@@ -17,6 +17,7 @@ from agent.model.incident import Incident
 from agent.model.inventory import Host
 from agent.model.runbook import Runbook
 from agent.model.settings import LOCALHOST
+from agent.model.text import some
 from agent.model.timeline import AGENT, EntryKind
 
 _LOOK_AGAIN = 2.0
@@ -37,7 +38,13 @@ _COUNTS_AS_FAILURE = frozenset(_GRAVEST_FIRST) - {Outcome.DONE, Outcome.REFUSED,
 
 
 def circumstances(draft: Draft) -> Circumstances:
-    """What the guards look at, now."""
+    """What the guards look at, now: to be asked for again when an execution has changed."""
+    if draft.circumstances is None:
+        draft.circumstances = _look_around(draft)
+    return draft.circumstances
+
+
+def _look_around(draft: Draft) -> Circumstances:
     return Circumstances(
         at=draft.at,
         rules=draft.settings.policy.treatment,
@@ -83,7 +90,7 @@ def start(
     draft.record(
         execution.incident or execution.id,
         EntryKind.TREATMENT,
-        f"{runbook.name} starts on {', '.join(hosts)} ({execution.id}){despite}",
+        f"{runbook.name} starts on {some(hosts)} ({execution.id}){despite}",
         actor=actor,
         execution=execution.id,
         runbook=runbook.name,
@@ -102,10 +109,9 @@ def advance(draft: Draft, execution: Execution) -> Execution:
         batch = execution.runs[low : low + execution.serial]
         if not batch:
             return _finish(draft, execution)
-        for run in batch:
-            if run.phase is RunPhase.WAITING:
-                execution = _start_waiting(draft, _stop_if_failing(draft, execution), run.host)
-        batch = execution.runs[low : low + execution.serial]
+        if any(run.phase is RunPhase.WAITING for run in batch):
+            execution = _start_batch(draft, _stop_if_failing(draft, execution), batch)
+            batch = execution.runs[low : low + execution.serial]
         if any(run.phase is not RunPhase.ENDED for run in batch):
             break
         execution = replace(execution, batch=execution.batch + 1)
@@ -206,37 +212,53 @@ def _replaced(execution: Execution, run: HostRun) -> Execution:
     return replace(execution, runs=tuple(run if other.host == run.host else other for other in execution.runs))
 
 
-def _start_waiting(draft: Draft, execution: Execution, host: str) -> Execution:
-    """Begin on this host if it still waits and nothing forbids it."""
-    run = execution.run_on(host)
-    if run.phase is not RunPhase.WAITING:
-        return execution
-    case = case_of(draft, execution, run)
-    if _is_needless(case):
+def _start_batch(draft: Draft, execution: Execution, batch: Sequence[HostRun]) -> Execution:
+    """Begin on every host of the batch that still waits and that nothing forbids."""
+    around, needed = circumstances(draft), _needed(draft, execution)
+    runs = {run.host: run for run in execution.runs}
+    for host in [run.host for run in batch]:
+        if runs[host].phase is not RunPhase.WAITING:
+            continue
+        case = case_of(draft, execution, runs[host])
+        runs[host] = _start_waiting(case, runs[host], around, is_needed=needed is None or host in needed)
+        if runs[host].outcome in _COUNTS_AS_FAILURE:
+            execution = _stop_if_failing(draft, replace(execution, runs=tuple(runs.values())))
+            runs = {run.host: run for run in execution.runs}
+    return draft.put_execution(replace(execution, runs=tuple(runs.values())))
+
+
+def _start_waiting(case: Case, run: HostRun, around: Circumstances, *, is_needed: bool) -> HostRun:
+    host = case.host.name
+    if not is_needed:
         case.record(EntryKind.TREATMENT, f"{host}: well again before its turn came, left alone")
-        return _replaced(execution, procedure.end(case, run, Outcome.RECOVERED, "well again before its turn came"))
-    refused = _refuse_host(draft, execution, case)
+        return procedure.end(case, run, Outcome.RECOVERED, "well again before its turn came")
+    refused = _refuse_host(case, around)
     if refused and refused.reason.passes:
-        return execution
+        return run
     if refused:
         case.record(EntryKind.REFUSED, f"{host}: {refused}", reason=str(refused.reason))
-        return _replaced(execution, procedure.end(case, run, Outcome.REFUSED, str(refused)))
-    draft.put_treatment(Treatment(execution.id, execution.runbook, host, draft.at))
-    execution = _replaced(execution, procedure.begin(case, run))
-    return draft.put_execution(execution)  # the next host's guard must see that this one is under treatment
+        return procedure.end(case, run, Outcome.REFUSED, str(refused))
+    treatment = Treatment(case.execution.id, case.execution.runbook, host, case.draft.at)
+    case.draft.put_treatment(treatment)
+    begun = procedure.begin(case, run)
+    if begun.phase is not RunPhase.ENDED:
+        around.begin(treatment)  # the next host's guard must see it
+    return begun
 
 
-def _is_needless(case: Case) -> bool:
-    """Whether the agent would treat what is well by now."""
-    if case.incident is None or case.execution.actor != AGENT:
-        return False
-    ill = case.incident.ill
-    return not any(symptom.host == case.host.name for symptom in ill) if case.runbook.hosts == "affected" else not ill
+def _needed(draft: Draft, execution: Execution) -> frozenset[str] | None:
+    """The hosts that the agent may treat: it leaves alone what is well by now. None: every one."""
+    incident = draft.incident(execution.incident) if execution.incident else None
+    if incident is None or execution.actor != AGENT:
+        return None
+    runbook = draft.runbook(execution.digest)
+    if runbook is not None and runbook.hosts != "affected":
+        return None if incident.ill else frozenset()
+    return frozenset(symptom.host for symptom in incident.ill if symptom.host)
 
 
-def _refuse_host(draft: Draft, execution: Execution, case: Case) -> Refused | None:
-    around = circumstances(draft)
-    if execution.override is None:
+def _refuse_host(case: Case, around: Circumstances) -> Refused | None:
+    if case.execution.override is None:
         return guard.refuse_host(case.host.name, case.runbook, around)
     return guard.refuse_busy(case.host.name, around)  # two treatments of one host at a time: not even by order
 
@@ -245,7 +267,7 @@ def _hold(draft: Draft, execution: Execution) -> Execution:
     """Name what the hosts whose turn has come wait for."""
     low = execution.batch * execution.serial
     waiting = [run for run in execution.runs[low : low + execution.serial] if run.phase is RunPhase.WAITING]
-    refused = _refuse_host(draft, execution, case_of(draft, execution, waiting[0])) if waiting else None
+    refused = _refuse_host(case_of(draft, execution, waiting[0]), circumstances(draft)) if waiting else None
     if refused and str(refused.reason) != execution.held_because:
         draft.record(
             execution.incident or execution.id,
@@ -268,14 +290,12 @@ def _stop_if_failing(draft: Draft, execution: Execution) -> Execution:
     draft.record(
         execution.incident or execution.id,
         EntryKind.REFUSED,
-        f"{execution.runbook} stops: {because}: {', '.join(run.host for run in waiting)}",
+        f"{execution.runbook} stops: {because}: {some([run.host for run in waiting])}",
         reason="stop after failures",
         execution=execution.id,
     )
-    for run in waiting:
-        case = case_of(draft, execution, run)
-        execution = _replaced(execution, procedure.end(case, run, Outcome.STOPPED, because))
-    return execution
+    ended = {run.host: procedure.end(case_of(draft, execution, run), run, Outcome.STOPPED, because) for run in waiting}
+    return replace(execution, runs=tuple(ended.get(run.host, run) for run in execution.runs))
 
 
 def _finish(draft: Draft, execution: Execution) -> Execution:

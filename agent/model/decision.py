@@ -33,7 +33,7 @@ class Decision:
     """Every aggregate that changed, whole; what to record; what to do.
 
     `windows` is volatile and not stored. `freeze` is meaningful only if `freeze_changed`.
-    `ended_steps`: ids of RunStep commands that are settled. `runbooks`: digest to text of every runbook
+    `ended_steps`: ids of RunStep commands that are settled. `forgotten`: subjects that are no more. `runbooks`: digest to text of every runbook
     that an incident or execution in this decision refers to, so that the text can be kept.
     """
 
@@ -48,6 +48,7 @@ class Decision:
     freeze: GlobalFreeze | None = None
     counters: Mapping[str, int] = field(default_factory=dict)
     ended_steps: tuple[str, ...] = ()
+    forgotten: tuple[Key, ...] = ()
     runbooks: Mapping[str, str] = field(default_factory=dict)
     reply: Reply | None = None
 
@@ -63,4 +64,5 @@ class Decision:
             or self.freeze_changed
             or self.counters
             or self.ended_steps
+            or self.forgotten
         )

@@ -1,6 +1,7 @@
 """Text from outside, made safe to show: what a host or a server says may hold anything."""
 
 import re
+from collections.abc import Sequence
 
 _BLANKS = re.compile(r"\s+")
 
@@ -18,6 +19,12 @@ def one_line(text: str, limit: int = 300) -> str:
     line = _BLANKS.sub(" ", text[: limit * 20]).strip()[: limit + 1]
     line = "".join(each if each.isprintable() else _escaped(each) for each in line)
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def some(names: Sequence[object], limit: int = 10) -> str:
+    """The first of them, and how many more there are: a sentence must not grow with the fault."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(map(str, names[:limit])) + more
 
 
 def _escaped(character: str) -> str:
