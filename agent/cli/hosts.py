@@ -25,7 +25,7 @@ def listed(config: ConfigOption = None, as_json: Json = False) -> None:
             "name": name,
             "address": host.target,
             "connection": host.connection,
-            "groups": [group.name for group in settings.groups_of(name)],
+            "groups": [group.name for group in settings.groups_of_hosts.get(name, ())],
         }
         for name, host in settings.hosts.items()
     ]

@@ -5,7 +5,7 @@ Two questions: may this runbook start at all (`refuse_start`), and may this host
 are worth waiting for; the others mean that this runbook is not the answer: try the next rung or a person.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -68,7 +68,8 @@ class Refused:
 
 @dataclass
 class Circumstances:
-    """All a guard looks at. `under_treatment`: host to the execution that is treating it now.
+    """All a guard looks at. `under_treatment`: host to the execution that is treating it now; `groups`: host to
+    the groups it belongs to.
 
     In a storm a thousand hosts are asked about in one decision: everything is looked up by host.
     """
@@ -78,24 +79,28 @@ class Circumstances:
     freeze: GlobalFreeze | None = None
     treatments: tuple[Treatment, ...] = ()
     under_treatment: dict[str, str] = field(default_factory=dict)
-    groups: tuple[Group, ...] = ()
+    groups: Mapping[str, tuple[Group, ...]] = field(default_factory=dict)
 
     def begin(self, treatment: Treatment) -> None:
         """This host is under treatment from now on."""
         self.under_treatment[treatment.host] = treatment.execution
         self._treated.setdefault(treatment.host, []).append(treatment)
-        for group in self.groups_of(treatment.host):
-            self._busy[group.name].append(treatment.host)
+        for group in self.groups.get(treatment.host, ()):
+            self._busy.setdefault(group.name, []).append(treatment.host)
 
     def treated(self, host: str) -> list[Treatment]:
         return self._treated.get(host, [])
 
-    def groups_of(self, host: str) -> list[Group]:
-        return self._groups_of.get(host, [])
-
     def busy(self, group: Group) -> list[str]:
         """Hosts of the group that are under treatment."""
-        return self._busy[group.name]
+        return self._busy.get(group.name, [])
+
+    def full_group(self, host: str) -> Group | None:
+        """A group of the host's in which no further host may be under treatment now."""
+        for group in self.groups.get(host, ()):
+            if len(self.busy(group)) >= group.treat_at_once.of(len(group.hosts)):
+                return group
+        return None
 
     @cached_property
     def _treated(self) -> dict[str, list[Treatment]]:
@@ -105,16 +110,12 @@ class Circumstances:
         return found
 
     @cached_property
-    def _groups_of(self) -> dict[str, list[Group]]:
-        found: dict[str, list[Group]] = {}
-        for group in self.groups:
-            for host in group.hosts:
-                found.setdefault(host, []).append(group)
-        return found
-
-    @cached_property
     def _busy(self) -> dict[str, list[str]]:
-        return {group.name: [host for host in group.hosts if host in self.under_treatment] for group in self.groups}
+        found: dict[str, list[str]] = {}
+        for host in self.under_treatment:
+            for group in self.groups.get(host, ()):
+                found.setdefault(group.name, []).append(host)
+        return found
 
 
 def refuse_start(runbook: Runbook, circumstances: Circumstances) -> Refused | None:
@@ -170,11 +171,9 @@ def _cooling_down(host: str, here: Iterable[Treatment], circumstances: Circumsta
 
 
 def _budget_spent(host: str, circumstances: Circumstances) -> Refused | None:
-    for group in circumstances.groups_of(host):
-        busy = circumstances.busy(group)
-        allowed = group.treat_at_once.of(len(group.hosts))
-        if len(busy) >= allowed:
-            return Refused(
-                Reason.GROUP_BUDGET, f"{some(busy)} of group {group.name} under treatment, at most {allowed} at once"
-            )
-    return None
+    group = circumstances.full_group(host)
+    if group is None:
+        return None
+    allowed = group.treat_at_once.of(len(group.hosts))
+    busy = some(circumstances.busy(group))
+    return Refused(Reason.GROUP_BUDGET, f"{busy} of group {group.name} under treatment, at most {allowed} at once")

@@ -56,7 +56,7 @@ def _look_around(draft: Draft) -> Circumstances:
             for run in execution.runs
             if run.phase not in (RunPhase.WAITING, RunPhase.ENDED)
         },
-        groups=tuple(draft.settings.groups.values()),
+        groups=draft.settings.groups_of_hosts,
     )
 
 
@@ -214,13 +214,14 @@ def _replaced(execution: Execution, run: HostRun) -> Execution:
 
 def _start_batch(draft: Draft, execution: Execution, batch: Sequence[HostRun]) -> Execution:
     """Begin on every host of the batch that still waits and that nothing forbids."""
-    around, needed = circumstances(draft), _needed(draft, execution)
+    around, needed, is_budgeted = circumstances(draft), _needed(draft, execution), execution.override is None
     runs = {run.host: run for run in execution.runs}
     for host in [run.host for run in batch]:
-        if runs[host].phase is not RunPhase.WAITING:
+        is_needed = needed is None or host in needed
+        if runs[host].phase is not RunPhase.WAITING or (is_needed and is_budgeted and around.full_group(host)):
             continue
         case = case_of(draft, execution, runs[host])
-        runs[host] = _start_waiting(case, runs[host], around, is_needed=needed is None or host in needed)
+        runs[host] = _start_waiting(case, runs[host], around, is_needed=is_needed)
         if runs[host].outcome in _COUNTS_AS_FAILURE:
             execution = _stop_if_failing(draft, replace(execution, runs=tuple(runs.values())))
             runs = {run.host: run for run in execution.runs}

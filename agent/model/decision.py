@@ -33,8 +33,9 @@ class Decision:
     """Every aggregate that changed, whole; what to record; what to do.
 
     `windows` is volatile and not stored. `freeze` is meaningful only if `freeze_changed`.
-    `ended_steps`: ids of RunStep commands that are settled. `forgotten`: subjects that are no more. `runbooks`: digest to text of every runbook
-    that an incident or execution in this decision refers to, so that the text can be kept.
+    `ended_steps`: ids of RunStep commands that are settled. `forgotten`: subjects that are no more.
+    `runbooks`: digest to text of every runbook that an incident or execution in this decision refers to,
+    so that the text can be kept.
     """
 
     entries: tuple[Entry, ...] = ()

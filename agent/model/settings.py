@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from agent.model.check import CheckRules
 from agent.model.inventory import Group, Host
@@ -13,7 +14,7 @@ LOCALHOST = "localhost"
 """Inventory name of the machine the agent runs on, always there."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settings:
     """Names to definitions. `runbooks` by name: the texts in force for new incidents."""
 
@@ -37,6 +38,11 @@ class Settings:
             return self.groups[name].hosts
         return ()
 
-    def groups_of(self, host: str) -> tuple[Group, ...]:
-        """Groups that a host belongs to."""
-        return tuple(group for group in self.groups.values() if host in group.hosts)
+    @cached_property
+    def groups_of_hosts(self) -> Mapping[str, tuple[Group, ...]]:
+        """Host to the groups that it belongs to."""
+        found: dict[str, tuple[Group, ...]] = {}
+        for group in self.groups.values():
+            for host in group.hosts:
+                found[host] = (*found.get(host, ()), group)
+        return found

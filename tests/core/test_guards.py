@@ -57,7 +57,7 @@ def test_may_this_host_be_treated_now(
         rules=TreatmentRules(**rules),
         treatments=tuple(treatments),
         under_treatment=busy,
-        groups=(group("web", "web1", "web2"),),
+        groups=dict.fromkeys(("web1", "web2"), (group("web", "web1", "web2"),)),
     )
     refused = refuse_host("web1", runbook("r", limits=Limits(**limits)), around)
     assert (refused and refused.reason, refused and refused.until) == (reason, until)
