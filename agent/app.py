@@ -33,6 +33,7 @@ from agent.runtime.interview import Interviewer
 from agent.runtime.journal import redact_journal, set_level, start_journal
 from agent.runtime.loop import Loop
 from agent.runtime.metrics import registry
+from agent.runtime.neighbours import Neighbours
 from agent.runtime.outbox import Outbox
 from agent.runtime.performer import Performer
 from agent.runtime.ports import Ports
@@ -136,7 +137,8 @@ class App:
         self._secrets = secrets = Secrets(configuration.secrets)
         self._redactor = redactor = Redactor(secrets.seen, agent.redact)
         redact_journal(redactor.redact)
-        self._ssh = ssh = SshPool(passphrases=secrets.secret)
+        self._neighbours = neighbours = Neighbours()
+        self._ssh = ssh = SshPool(passphrases=secrets.secret, neighbours=neighbours)
         cleanup.callback(ssh.close)
         self._shells = shells = Shells(configuration.logins, ssh, LocalShell(), output_limit=agent.output_limit)
         beat = self._manager.watchdog / 3 if self._manager.watchdog else 5.0
@@ -165,11 +167,25 @@ class App:
         cleanup.callback(reached, CrashPoint.STEPS_STOPPED)
         cleanup.callback(self._stop_performer)
         self._prober = prober = Prober(
-            Interviewer(shells, secrets, redactor), loop.post, clock.now, workers=agent.workers
+            Interviewer(shells, secrets, redactor, neighbours),
+            loop.post,
+            clock.now,
+            workers=agent.workers,
+            turned_away=neighbours.to_ask_again,
         )
         prober.use(settings, configuration.probes)
         self._desk = Desk(
-            configuration, loop, store, prober, performer, self._outbox, ssh, redactor, clock.now, self.reload
+            configuration,
+            loop,
+            store,
+            prober,
+            performer,
+            self._outbox,
+            ssh,
+            redactor,
+            neighbours,
+            clock.now,
+            self.reload,
         )
         control = ControlServer(self._desk, self._socket, metrics=registry(self._desk.status))
         cleanup.callback(_bounded("control socket", lambda: control.stop(_PART_STOPS_WITHIN)))
@@ -253,6 +269,7 @@ class App:
             state.configure(settings)
 
         self._change(between_two_decisions)
+        self._neighbours.forget()
         self._use_tickets(fresh)
         self._prober.use(settings, fresh.probes)
         self._scheduler.use(_turns(fresh))

@@ -27,6 +27,13 @@ class CannotAsk(ParamedicError):
     retryable = True
 
 
+class NeighbourSilent(CannotAsk):
+    """Nobody answers at all whom many questions go through: no connection, or nothing in time.
+
+    A refusal or nonsense is an answer: then the question is at fault, not the way there.
+    """
+
+
 class UnknownSecret(ParamedicError):
     """A secret reference that resolves to nothing."""
 

@@ -9,6 +9,7 @@ import inspect
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,6 +90,10 @@ class FakeCheckPorts:
 
     def processes(self) -> Sequence[ProcessInfo]:
         return self.snapshot
+
+    def neighbour(self, name: str) -> AbstractContextManager[None]:
+        """It is asked, whatever happened before."""
+        return nullcontext()
 
     def secret(self, name: str) -> str:
         """Raises UnknownSecret."""

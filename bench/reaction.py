@@ -11,10 +11,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from agent.demo.sshd import Sshd
 from agent.demo.waiting import until
 from agent.runtime.store import Store
 from bench.daemon import Daemon
-from bench.ssh import QuickShell
 
 ROUNDS = 15
 EVERY = 0.5
@@ -59,7 +59,7 @@ def main() -> None:
         victim.mkdir()
         script = victim / "start"
         script.write_text(_SCRIPT.format(folder=victim))
-        with QuickShell(folder / "sshd") as sshd, console.status("killing and waiting"):
+        with Sshd(folder / "sshd") as sshd, console.status("killing and waiting"):
             config = folder / "config"
             (config / "runbooks").mkdir(parents=True)
             (config / "paramedic.yaml").write_text(

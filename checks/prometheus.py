@@ -10,7 +10,7 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from agent.errors import CannotAsk
+from agent.errors import CannotAsk, NeighbourSilent
 from agent.model.inventory import Host
 from agent.model.observation import Answer, Verdict
 from agent.model.text import one_line
@@ -89,13 +89,21 @@ class Prometheus(HttpAccess, CheckType):
         with self.session(ports, ports.timeout, _LARGEST) as session:
             session.hooks["response"].append(look)
             client = PrometheusConnect(self.url.rstrip("/"), session=session)  # whose deadline and one attempt count
-            try:
-                result = client.custom_query(self.query, params={"timeout": f"{ports.timeout:.3f}"})
-            except (requests.JSONDecodeError, KeyError, TypeError, RecursionError) as error:
-                raise CannotAsk(f"{self.url} does not answer as Prometheus does") from error
-            except (requests.RequestException, PrometheusApiClientException, OSError) as error:
-                raise CannotAsk(f"Prometheus at {self.url}: {say_failure(error)}") from error
+            with ports.neighbour(self.url):
+                result = self._ask(client, ports.timeout)
         return result, one_line("; ".join(warnings), 200)
+
+    def _ask(self, client: PrometheusConnect, seconds: float) -> Any:
+        """Raises NeighbourSilent, CannotAsk."""
+        try:
+            return client.custom_query(self.query, params={"timeout": f"{seconds:.3f}"})
+        except (requests.JSONDecodeError, KeyError, TypeError, RecursionError) as error:
+            raise CannotAsk(f"{self.url} does not answer as Prometheus does") from error
+        except (requests.RequestException, PrometheusApiClientException, OSError) as error:
+            # Cut off in the middle of its answer it is there all the same.
+            answers = isinstance(error, requests.exceptions.ChunkedEncodingError | PrometheusApiClientException)
+            kind = CannotAsk if answers else NeighbourSilent
+            raise kind(f"Prometheus at {self.url}: {say_failure(error)}") from error
 
     def _answers(self, vector: Sequence[Mapping[str, Any]], warning: str) -> Sequence[Answer]:
         host_label = self.host_label or (self.subject[0] if self.subject else "")

@@ -145,6 +145,14 @@ class ScheduleAnswer(TypedDict):
     hanging: list[str]
 
 
+class NeighbourAnswer(TypedDict):
+    name: str
+    state: str
+    since: float | None
+    why: str | None
+    next_try: float | None
+
+
 class StatusAnswer(TypedDict):
     version: str
     pid: int
@@ -164,6 +172,7 @@ class StatusAnswer(TypedDict):
     blind: int
     tickets: TicketsAnswer
     schedule: ScheduleAnswer
+    neighbours: list[NeighbourAnswer]
     ssh_connections: int
     events_waiting: int
     steps_under_way: list[str]

@@ -35,6 +35,7 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
         ("incidents", _incidents(found)),
         ("checks", _checks(found)),
         ("schedule", _schedule(found)),
+        ("neighbours", _neighbours(found)),
         ("tickets", _tickets(found)),
         ("record", _record(found)),
         ("config", Text(safe(found["config"]))),
@@ -102,6 +103,23 @@ def _schedule(found: StatusAnswer) -> "Text":
         text.append(safe(f"; hanging: {', '.join(schedule['hanging'])}"), "red")
     if found["events_waiting"] > 1000:
         text.append(f"; {found['events_waiting']} answers wait to be judged", "red")
+    return text
+
+
+def _neighbours(found: StatusAnswer) -> "Text":
+    """The ticket system has a line of its own."""
+    from rich.text import Text
+
+    known = [one for one in found["neighbours"] if one["name"] != "tickets"]
+    away = [one for one in known if one["state"] != "answers"]
+    text = Text("none asked so far" if not known else f"{len(known) - len(away)} of {len(known)} answer")
+    for one in away:
+        now = found["now"]
+        silent = times.span(max(0.0, now - one["since"])) if one["since"] is not None else "some time"
+        text.append(f"\n{safe(one['name'])} has not answered for {silent}", "red")
+        due = one["next_try"]
+        text.append("; tried now" if due is None or due <= now else f"; tried again in {times.span(due - now)}")
+        text.append(f"\n  {safe(one['why'] or '')}", style.LABEL)
     return text
 
 

@@ -1,6 +1,7 @@
 """What people are shown of a running agent. Times in seconds since the epoch, durations in seconds."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from agent.model.decision import GlobalFreeze
 from agent.model.execution import Execution
@@ -38,9 +39,32 @@ class ScheduleView:
     hanging: tuple[str, ...]
 
 
+class NeighbourState(StrEnum):
+    """Of a circuit breaker: closed, open, half open."""
+
+    ANSWERS = "answers"
+    SILENT = "silent"
+    PROBED = "probed"
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourView:
+    """Somebody the agent needs: a host by its name, a metrics server by its address, `tickets`.
+
+    `since`: of the first failure in a row; `why`: what the latest said; `next_try`: when the schedule asks it again.
+    """
+
+    name: str
+    state: NeighbourState
+    since: float | None = None
+    why: str | None = None
+    next_try: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The whole agent at a glance. `verdicts`: confirmed status name to number of subjects, `blind` apart."""
+    """The whole agent at a glance. `verdicts`: confirmed status name to number of subjects, `blind` apart;
+    `neighbours`: all that were tried."""
 
     version: str
     pid: int
@@ -60,6 +84,7 @@ class Status:
     blind: int
     tickets: TicketsView
     schedule: ScheduleView
+    neighbours: tuple[NeighbourView, ...]
     ssh_connections: int
     events_waiting: int
     steps_under_way: tuple[str, ...]

@@ -4,6 +4,7 @@ A plugin imports this module, `agent.model` and `agent.errors`, and nothing else
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -68,6 +69,13 @@ class CheckPorts(Protocol):
 
     def processes(self) -> Sequence[ProcessInfo]:
         """One snapshot shared by all checks of a pass."""
+
+    def neighbour(self, name: str) -> AbstractContextManager[None]:
+        """Around a request to a server that many checks ask, such as Prometheus; `name` is what people know it by.
+
+        Raises CannotAsk at once while it is known not to answer. NeighbourSilent raised within tells that
+        it does not; to leave in any other way tells that it does.
+        """
 
     def secret(self, name: str) -> str:
         """Raises UnknownSecret."""

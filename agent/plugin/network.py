@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from http.client import RemoteDisconnected
 from typing import Any
 
-from agent.errors import CannotAsk
+from agent.errors import NeighbourSilent
 from agent.model.quantities import say_duration
 from agent.model.text import one_line
+from agent.plugin.resolver import resolve
 
 Address = tuple[int, tuple[Any, ...]]
 """Address family, and what connect() takes for it."""
@@ -40,17 +41,18 @@ def connect(host: str, port: int, seconds: float) -> socket.socket:
     """A connected TCP socket within `seconds` for all addresses of `host` together.
 
     `socket.create_connection` would spend its timeout on every address anew. Each address gets an equal
-    share of what is left, so that a dead IPv6 path does not starve IPv4. Resolving the name is outside
-    the limit: getaddrinfo has none.
+    share of what is left, so that a dead IPv6 path does not starve IPv4. Resolving the name is within the limit.
 
-    Raises CannotAsk when the name does not resolve or this machine has no way out; otherwise the OSError
+    Raises NeighbourSilent when the name does not resolve or this machine has no way out; otherwise the OSError
     of the last address that had its say (TimeoutError, ConnectionRefusedError, …).
     """
+    deadline = time.monotonic() + seconds
+    addresses = _resolve(host, port, seconds)
     try:
-        return connect_any(_resolve(host, port), seconds)
+        return connect_any(addresses, deadline - time.monotonic())
     except OSError as error:
         if error.errno in _OURS:
-            raise CannotAsk(f"no way from here to {host} port {port}: {say_failure(error)}") from error
+            raise NeighbourSilent(f"no way from here to {host} port {port}: {say_failure(error)}") from error
         raise
 
 
@@ -70,12 +72,15 @@ def connect_any(addresses: Sequence[Address], seconds: float) -> socket.socket:
     raise failure or TimeoutError("no time to connect")
 
 
-def _resolve(host: str, port: int) -> Sequence[Address]:
+def _resolve(host: str, port: int, seconds: float) -> Sequence[Address]:
     try:
-        return [(found[0], found[4]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        return [(found[0], found[4]) for found in resolve(host, port, seconds)]
+    except TimeoutError as error:
+        text = f"no answer from the name server within {say_duration(seconds)}"
+        raise NeighbourSilent(f"cannot resolve {one_line(host, 100)}: {text}") from error
     except (socket.gaierror, UnicodeError) as error:
-        text = error.strerror if isinstance(error, socket.gaierror) else "not a host name"
-        raise CannotAsk(f"cannot resolve {one_line(host, 100)}: {text}") from error
+        text = str(error.strerror) if isinstance(error, socket.gaierror) else "not a host name"
+        raise NeighbourSilent(f"cannot resolve {one_line(host, 100)}: {text}") from error
 
 
 def _open(address: Address, seconds: float) -> socket.socket:

@@ -12,6 +12,8 @@ from agent.model.text import one_line
 from agent.model.threshold import Threshold, parse_threshold
 from agent.plugin.api import Secrets, Shell
 from agent.plugin.probe import Probe
+from agent.runtime.check_shell import CheckShell
+from agent.runtime.neighbours import Neighbours
 from agent.runtime.placing import HostNames, host_of, subject_of, unasked_host, unasked_subject
 from agent.runtime.ports import AskingPorts
 from agent.runtime.processes import ProcessSnapshot
@@ -22,16 +24,23 @@ log = logging.getLogger("paramedic.checks")
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """When a question was put: `at` in seconds since the epoch, and the same in monotonic seconds."""
+    """When a question was put: `at` in seconds since the epoch, and the same in monotonic seconds.
+
+    `urgent`: somebody waits for the answer.
+    """
 
     at: float
     monotonic: float
+    urgent: bool = False
 
 
 class Interviewer:
     """Thread-safe."""
 
-    def __init__(self, shell: Shell, secrets: Secrets, redactor: Redactor) -> None:
+    def __init__(
+        self, shell: Shell, secrets: Secrets, redactor: Redactor, neighbours: Neighbours | None = None
+    ) -> None:
+        self._neighbours = neighbours or Neighbours()
         self._shell = shell
         self._secrets = secrets
         self._redactor = redactor
@@ -39,7 +48,8 @@ class Interviewer:
 
     def ask(self, probe: Probe, rules: CheckRules, put: Put, names: HostNames) -> Pass:
         """Nothing that a plugin does gets past here: what it raises is the reason of an UNKNOWN."""
-        ports = AskingPorts(self._shell, self._secrets, self._snapshot, rules.timeout, put.monotonic)
+        shell = CheckShell(self._shell, self._neighbours, probe.scope, put.urgent)
+        ports = AskingPorts(shell, self._secrets, self._snapshot, rules.timeout, put.monotonic)
         try:
             answers = probe.check_type.ask(probe.host, ports)
             judged = tuple(self._judged(probe, rules, answer, put.at, names) for answer in answers)

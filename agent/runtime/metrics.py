@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from agent.model.views import Status
+from agent.model.views import NeighbourState, Status
 
 
 def registry(status: Callable[[], Status]) -> CollectorRegistry:
@@ -32,6 +32,10 @@ class _Figures(Collector):
         yield info
         yield _by("paramedic_open_incidents", "Open incidents.", "priority", _priorities(status))
         yield _by("paramedic_subjects", "Subjects of checks by confirmed status.", "status", status.verdicts)
+        up = GaugeMetricFamily("paramedic_neighbour_up", "Whether a neighbour answers.", labels=["neighbour"])
+        for one in status.neighbours:
+            up.add_metric([one.name], one.state is NeighbourState.ANSWERS)
+        yield up
         for name, meaning, value in (
             ("start_time_seconds", "When the agent started, seconds since the epoch.", status.started_at),
             ("blind_subjects", "Subjects whose check has not been askable for too long.", status.blind),

@@ -1,9 +1,12 @@
 """What plugins are given of the outside world."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from agent.errors import CannotAsk
 from agent.plugin.api import ProcessInfo, Secrets, Shell
+from agent.runtime.check_shell import CheckShell
 from agent.runtime.processes import ProcessSnapshot
 
 
@@ -22,7 +25,7 @@ class Ports:
 class AskingPorts:
     """For one asking of a check. `since`: when the question was put, monotonic seconds; `timeout` in seconds."""
 
-    shell: Shell
+    shell: CheckShell
     secrets: Secrets
     snapshot: ProcessSnapshot
     timeout: float
@@ -30,6 +33,15 @@ class AskingPorts:
 
     def processes(self) -> Sequence[ProcessInfo]:
         return self.snapshot.processes(self.since)
+
+    @contextmanager
+    def neighbour(self, name: str) -> Iterator[None]:
+        shell = self.shell
+        refusal = None if shell.urgent else shell.neighbours.refusal(name, shell.asker)
+        if refusal is not None:
+            raise CannotAsk(refusal)
+        with shell.neighbours.asking(name):
+            yield
 
     def secret(self, name: str) -> str:
         return self.secrets.secret(name)

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
 
@@ -47,7 +47,7 @@ class _State(Enum):
 @dataclass(slots=True, eq=False)
 class _Asking:
     """One probe and where its asking is. `due`: when it should have begun (monotonic seconds); `again`: when the
-    next one was put and due, and whether it is urgent.
+    next one was put and due.
     """
 
     probe: Probe
@@ -55,7 +55,7 @@ class _Asking:
     state: _State = _State.RESTING
     put: Put = _NEVER
     due: float = 0.0
-    again: tuple[Put, float, bool] | None = None
+    again: tuple[Put, float] | None = None
     began: float = 0.0
     thread: threading.Thread | None = None
     replaced: bool = False
@@ -67,7 +67,8 @@ class Prober:
 
     `workers` ask at the same time; one whose check takes long is replaced while others wait, so that a
     whole rack that is cut off and runs into its time-outs holds up nobody. A check that does not return
-    within twice its time-out is UNKNOWN, at once and at every interval, until it returns.
+    within twice its time-out is UNKNOWN, at once and at every interval, until it returns. `turned_away` gives the
+    scopes that are to be asked again now, because their neighbour did not answer when they were due.
     """
 
     def __init__(
@@ -77,11 +78,13 @@ class Prober:
         now: Callable[[], float],
         *,
         workers: int = 32,
+        turned_away: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._interviewer = interviewer
         self._post = post
         self._now = now
         self._workers = Workers("check", workers)
+        self._turned_away = turned_away
         self._lock = threading.Lock()
         self._askings: dict[str, _Asking] = {}
         self._of_check: dict[str, list[_Asking]] = {}
@@ -151,13 +154,13 @@ class Prober:
     # which asking begins
 
     def _ask(self, askings: list[_Asking], lateness: float, *, urgent: bool) -> None:
-        put = Put(self._now(), time.monotonic())
+        put = Put(self._now(), time.monotonic(), urgent)
         due = put.monotonic - lateness
         begin: list[_Asking] = []
         silent: list[_Asking] = []
         with self._lock:
             for asking in askings:
-                if self._take_up(asking, put, due, urgent):
+                if self._take_up(asking, put, due):
                     begin.append(asking)
                 elif asking.state is _State.HANGING and not urgent:
                     silent.append(asking)
@@ -166,23 +169,25 @@ class Prober:
         for asking in silent:
             self._say_hanging(asking, put.at)
 
-    def _take_up(self, asking: _Asking, put: Put, due: float, urgent: bool) -> bool:
+    def _take_up(self, asking: _Asking, put: Put, due: float) -> bool:
         """Whether the asking is to be handed to the workers. Called under the lock."""
         if asking.state is _State.RESTING:
             asking.state, asking.put, asking.due = _State.WAITING, put, due
             return True
         if asking.state is _State.WAITING:
-            if not urgent:
+            if not put.urgent:
                 self._missed(asking)
                 return False
             asking.put = put
             return True  # it overtakes; the place further back finds nothing left to do
-        if not urgent:
+        if not put.urgent:
             self._missed(asking)
             if asking.state is _State.HANGING:
                 return False
-        was_urgent = asking.again is not None and asking.again[2]
-        asking.again = (put, asking.again[1] if asking.again else due, urgent or was_urgent)
+        if asking.again:
+            before, due = asking.again
+            put = replace(put, urgent=put.urgent or before.urgent)
+        asking.again = (put, due)
         return False
 
     def _missed(self, asking: _Asking) -> None:
@@ -214,14 +219,15 @@ class Prober:
             asking.state, asking.thread, again, asking.again = _State.RESTING, None, asking.again, None
             if again is None or asking.dropped:
                 return
-            asking.state, (asking.put, asking.due, urgent) = _State.WAITING, again
-        self._workers.submit([partial(self._carry_out, asking)], urgent=urgent)
+            asking.state, (asking.put, asking.due) = _State.WAITING, again
+        self._workers.submit([partial(self._carry_out, asking)], urgent=again[0].urgent)
 
     # checks that are slow, and checks that hang
 
     def _watch_out(self) -> None:
         wait = _LOOK
         while not self._closing.wait(wait):
+            self.ask_due(self._turned_away())
             wait = self._look()
 
     def _look(self) -> float:

@@ -12,6 +12,8 @@ from agent.model.observation import Observation, Verdict
 from agent.model.views import (
     ChainView,
     CheckView,
+    NeighbourState,
+    NeighbourView,
     RunbookView,
     ScheduleView,
     Status,
@@ -41,6 +43,10 @@ STATUS = Status(
     blind=1,
     tickets=TicketsView(True, False, 3, NOTICED - 60, 1, "connection refused", NOTICED + 130),
     schedule=ScheduleView(34, 0, 0.002, 0.04, 0, ()),
+    neighbours=(
+        NeighbourView("http://localhost:9090", NeighbourState.ANSWERS),
+        NeighbourView("web1", NeighbourState.SILENT, NOTICED + 60, "connection refused", NOTICED + 105),
+    ),
     ssh_connections=2,
     events_waiting=0,
     steps_under_way=(),

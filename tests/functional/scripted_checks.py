@@ -13,6 +13,7 @@ from agent.plugin.api import CheckPorts, CheckType
 from agent.plugin.probe import Probe
 from agent.runtime.clock import Clock
 from agent.runtime.interview import Interviewer
+from agent.runtime.neighbours import Neighbours
 from agent.runtime.prober import Prober
 from agent.runtime.redaction import Redactor
 from agent.runtime.secrets import Secrets
@@ -82,7 +83,9 @@ def make(workers: int = 8) -> tuple[Watch, SshPool]:
     def post(event: Observed) -> None:
         passes.extend(event.passes)
 
-    prober = Prober(Interviewer(shells, secrets, Redactor(secrets.seen)), post, Clock().now, workers=workers)
+    neighbours = Neighbours()
+    interviewer = Interviewer(shells, secrets, Redactor(secrets.seen), neighbours)
+    prober = Prober(interviewer, post, Clock().now, workers=workers, turned_away=neighbours.to_ask_again)
     prober.start()
     return Watch(prober, passes), pool
 

@@ -86,6 +86,9 @@ def test_status_says_what_troubles_the_agent(site: ControlSite) -> None:
         "1 open: 1 escalated",
         "30 OK, 1 CRITICAL, 2 unconfirmed; 1 cannot be asked",
         "3 updates wait",
+        "1 of 2 answer",
+        "web1 has not answered for 40s; tried again in 5s",
+        "connection refused",
         "NOTHING CAN BE COMMITTED, so nothing is done: no space left",
     ):
         assert sentence in said

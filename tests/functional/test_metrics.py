@@ -21,6 +21,8 @@ def test_the_figures_are_those_of_the_status_at_the_time_of_asking() -> None:
     assert found[("paramedic_records",)] == status.records
     assert found[("paramedic_ticket_updates_waiting",)] == status.tickets.waiting
     assert found[("paramedic_frozen",)] == (status.freeze is not None)
+    assert found["paramedic_neighbour_up", "http://localhost:9090"] == 1
+    assert found["paramedic_neighbour_up", "web1"] == 0
     for name, count in status.verdicts.items():
         assert found["paramedic_subjects", name] == count
     by_priority = {name[1]: value for name, value in found.items() if name[0] == "paramedic_open_incidents"}

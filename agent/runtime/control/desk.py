@@ -3,7 +3,7 @@
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
@@ -20,6 +20,8 @@ from agent.model.observation import Observation, Verdict
 from agent.model.views import (
     ChainView,
     CheckView,
+    NeighbourState,
+    NeighbourView,
     RunbookView,
     ScheduleView,
     Status,
@@ -31,7 +33,8 @@ from agent.runtime.control.port import AgentBusy, IncidentQuery
 from agent.runtime.control.spoken import fit_for_the_record, refuse_secrets
 from agent.runtime.control.told import chain_of, story_from
 from agent.runtime.loop import Loop
-from agent.runtime.outbox import Outbox
+from agent.runtime.neighbours import Neighbours
+from agent.runtime.outbox import Outbox, TicketsState
 from agent.runtime.performer import Performer
 from agent.runtime.prober import Prober
 from agent.runtime.redaction import Redactor
@@ -40,6 +43,9 @@ from agent.runtime.store import Store
 
 _ACT_WITHIN = 15.0
 _POLL = 0.02
+
+TICKETS = "tickets"
+"""The ticket system among the neighbours."""
 
 
 class Desk:
@@ -56,6 +62,7 @@ class Desk:
         outbox: Outbox | None,
         ssh: SshPool,
         redactor: Redactor,
+        neighbours: Neighbours,
         now: Callable[[], float],
         reload: Callable[[str], Reply],
     ) -> None:
@@ -67,6 +74,7 @@ class Desk:
         self._performer = performer
         self._ssh = ssh
         self._redactor = redactor
+        self._neighbours = neighbours
         self._now = now
         self._reload = reload
         self._started_at = now()
@@ -90,6 +98,7 @@ class Desk:
         health = list(state.health.values())
         records, head = self._store.head()
         lags = list(self._prober.lags().values())
+        tickets = self._outbox_state()
         return Status(
             version=version("paramedic"),
             pid=os.getpid(),
@@ -107,7 +116,7 @@ class Desk:
             hosts=len(state.settings.hosts),
             verdicts=dict(Counter(_status_name(one) for one in health)),
             blind=sum(1 for one in health if one.blind_since is not None),
-            tickets=self._tickets(),
+            tickets=_tickets(tickets),
             schedule=ScheduleView(
                 probes=len(self.configuration.probes),
                 waiting=self._prober.waiting,
@@ -116,6 +125,7 @@ class Desk:
                 late=sum(lag.late for lag in lags),
                 hanging=self._prober.hanging(),
             ),
+            neighbours=(*self._neighbours.views(self._now()), *_as_neighbour(tickets)),
             ssh_connections=self._ssh.stats().connections,
             events_waiting=self._loop.waiting,
             steps_under_way=self._performer.under_way,
@@ -197,19 +207,8 @@ class Desk:
             raise AgentBusy("the agent has not answered in time; `paramedic status` may say why") from None
         return reply or Reply(False, "the agent had nothing to say to this")
 
-    def _tickets(self) -> TicketsView:
-        if self.outbox is None:
-            return TicketsView(configured=False)
-        state = self.outbox.state()
-        return TicketsView(
-            configured=True,
-            available=state.available,
-            waiting=state.queue.waiting,
-            waiting_since=state.queue.oldest,
-            set_aside=state.queue.set_aside,
-            last_error=state.last_error if state.available is False else state.queue.last_error,
-            next_attempt=state.next_attempt,
-        )
+    def _outbox_state(self) -> TicketsState | None:
+        return self.outbox.state() if self.outbox else None
 
     def _answers_since(
         self, rules: CheckRules, asked_at: float, scopes: Collection[str]
@@ -250,6 +249,31 @@ class Desk:
             blind=one.blind_since is not None,
             flapping=one.flapping,
         )
+
+
+def _tickets(state: TicketsState | None) -> TicketsView:
+    if state is None:
+        return TicketsView(configured=False)
+    return TicketsView(
+        configured=True,
+        available=state.available,
+        waiting=state.queue.waiting,
+        waiting_since=state.queue.oldest,
+        set_aside=state.queue.set_aside,
+        last_error=state.last_error if state.available is False else state.queue.last_error,
+        next_attempt=state.next_attempt,
+    )
+
+
+def _as_neighbour(state: TicketsState | None) -> Iterator[NeighbourView]:
+    """The ticket system, once it was tried."""
+    if state is None or state.available is None:
+        return
+    if state.available:
+        yield NeighbourView(TICKETS, NeighbourState.ANSWERS)
+    else:
+        waits = NeighbourState.SILENT if state.next_attempt is not None else NeighbourState.PROBED
+        yield NeighbourView(TICKETS, waits, state.down_since, state.last_error, state.next_attempt)
 
 
 def _status_name(one: Health) -> str:

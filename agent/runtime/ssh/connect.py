@@ -10,6 +10,7 @@ import paramiko
 
 from agent.errors import HostUnreachable, LoginRefused
 from agent.model.inventory import Login
+from agent.plugin.resolver import resolve
 from agent.runtime.ssh.deadline import Deadline
 from agent.runtime.ssh.failure import Failure
 from agent.runtime.ssh.keys import KeyRing
@@ -53,7 +54,10 @@ def _tcp(login: Login, deadline: Deadline) -> socket.socket:
     """Each address of a name gets an equal share of the time that is left."""
     where = f"{login.address} port {login.port}"
     try:
-        addresses = socket.getaddrinfo(login.address, login.port, type=socket.SOCK_STREAM)
+        addresses = resolve(login.address, login.port, deadline.left())
+    except TimeoutError as error:
+        text = f"{login.address} does not resolve within {deadline.seconds:g} s: no answer from the name server"
+        raise Failure(HostUnreachable, text) from error
     except (OSError, UnicodeError) as error:
         raise Failure(HostUnreachable, f"{login.address} does not resolve: {error}") from error
     trouble: OSError | None = None

@@ -5,9 +5,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import paramiko
+
 from agent.errors import CommandTimedOut, ConnectionLost
 from agent.model.command_result import CommandResult
 from agent.model.inventory import Login
+from agent.runtime.neighbours import Neighbours
 from agent.runtime.ssh.connect import Trust, connect
 from agent.runtime.ssh.connection import Connection
 from agent.runtime.ssh.deadline import Deadline
@@ -38,8 +41,17 @@ class SshPool:
     for the login's idle timeout. `clock` gives seconds and decides only about that.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic, passphrases: Callable[[str], str] = str) -> None:
-        """`passphrases`: from the name that a login gives to the passphrase itself; may raise UnknownSecret."""
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        passphrases: Callable[[str], str] = str,
+        neighbours: Neighbours | None = None,
+    ) -> None:
+        """`passphrases`: from the name that a login gives to the passphrase itself; may raise UnknownSecret.
+        `neighbours` are told whether hosts could be reached.
+        """
+        self._neighbours = neighbours or Neighbours()
         self._clock = clock
         self._trust = Trust(KeyRing(passphrases), KnownHostsFiles())
         self._lock = threading.Lock()
@@ -72,13 +84,24 @@ class SshPool:
         route = self._route(login)
         route.names.add(name)
         try:
-            connection, channel = route.open("session", Connection.open_session)
+            connection, channel = self._session(name, route)
             try:
                 return _run(Session(channel, command, stdin, output_limit), name, timeout)
             finally:
                 route.give_back(connection, "session")
         except Failure as failure:
             raise failure.kind(name, failure.text) from failure
+
+    def _session(self, name: str, route: Route) -> tuple[Connection, paramiko.Channel]:
+        """Ready for a command, on a connection to be given back. Raises Failure."""
+        attempt = self._neighbours.attempt(name)
+        try:
+            opened = route.open("session", Connection.open_session)
+        except Failure as failure:
+            attempt.failed(failure.text)
+            raise
+        attempt.answered()
+        return opened
 
     def drop(self, name: str) -> None:
         """Close all connections used under this name; a command in progress ends with ConnectionLost."""
