@@ -153,6 +153,13 @@ class NeighbourAnswer(TypedDict):
     next_try: float | None
 
 
+class BacklogAnswer(TypedDict):
+    waiting: int
+    behind: float
+    worst: float
+    superseded: int
+
+
 class StatusAnswer(TypedDict):
     version: str
     pid: int
@@ -174,7 +181,7 @@ class StatusAnswer(TypedDict):
     schedule: ScheduleAnswer
     neighbours: list[NeighbourAnswer]
     ssh_connections: int
-    events_waiting: int
+    decisions: BacklogAnswer
     steps_under_way: list[str]
 
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 
+_LATE = 1.0
+"""Seconds; decisions that are further behind than that are worth a word."""
+
+
 def status(ctx: typer.Context, as_json: Json = False) -> None:
     """How the running agent is doing: incidents, checks, treatments, tickets, record."""
     found: StatusAnswer = session(ctx).agent.get("status")
@@ -36,6 +40,7 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
         ("checks", _checks(found)),
         ("schedule", _schedule(found)),
         ("neighbours", _neighbours(found)),
+        ("decisions", _decisions(found)),
         ("tickets", _tickets(found)),
         ("record", _record(found)),
         ("config", Text(safe(found["config"]))),
@@ -101,8 +106,18 @@ def _schedule(found: StatusAnswer) -> "Text":
         text.append(f"; waiting for a worker: {schedule['waiting']}", "yellow")
     if schedule["hanging"]:
         text.append(safe(f"; hanging: {', '.join(schedule['hanging'])}"), "red")
-    if found["events_waiting"] > 1000:
-        text.append(f"; {found['events_waiting']} answers wait to be judged", "red")
+    return text
+
+
+def _decisions(found: StatusAnswer) -> "Text":
+    from rich.text import Text
+
+    decisions = found["decisions"]
+    text = Text(f"committed {times.span(decisions['worst'])} after the event at worst")
+    if decisions["behind"] > _LATE:
+        text.append(f"; {times.span(decisions['behind'])} behind, {decisions['waiting']} events wait", "red")
+    if decisions["superseded"]:
+        text.append(f"; {counted(decisions['superseded'], 'answer')} out of date before decided", "yellow")
     return text
 
 

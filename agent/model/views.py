@@ -62,6 +62,21 @@ class NeighbourView:
 
 
 @dataclass(frozen=True, slots=True)
+class BacklogView:
+    """How far the decisions are behind what is seen and said, in seconds.
+
+    `waiting`: events not decided yet; `behind`: for how long the oldest of them has waited; `worst`: the longest that
+    anything has waited, since the agent started, until its decision was committed; `superseded`: answers that were
+    out of date before they could be decided.
+    """
+
+    waiting: int
+    behind: float
+    worst: float
+    superseded: int
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The whole agent at a glance. `verdicts`: confirmed status name to number of subjects, `blind` apart;
     `neighbours`: all that were tried."""
@@ -86,7 +101,7 @@ class Status:
     schedule: ScheduleView
     neighbours: tuple[NeighbourView, ...]
     ssh_connections: int
-    events_waiting: int
+    decisions: BacklogView
     steps_under_way: tuple[str, ...]
 
 

@@ -1,8 +1,8 @@
 """The deciding loop: one thread that owns the state. Event in, decide, commit, perform."""
 
 import logging
-import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
@@ -14,19 +14,22 @@ from agent.core.state import State
 from agent.errors import StoreError, StoreRefused
 from agent.model.commands import Command
 from agent.model.decision import Decision, Reply
-from agent.model.events import Event, Observed, TimePassed
+from agent.model.events import Event, TimePassed
 from agent.model.text import one_line
 from agent.model.timeline import Entry, EntryKind
+from agent.model.views import BacklogView
 from agent.runtime.crash_points import CrashPoint, reached
+from agent.runtime.intake import Answers, Intake, together
+from agent.runtime.lag import Lag
 
 log = logging.getLogger("paramedic.loop")
 record = logging.getLogger("paramedic.record")
 """Every timeline entry, as it is committed: the journal tells the story live."""
 
-_BATCH = 512
+_BATCH = 256
 """Events decided in one transaction at the most: one commit for many is free speed."""
-_CROWD = 4096
-"""Events waiting; from then on a check's newer answers take the place of its older ones."""
+_TOGETHER = 2048
+"""Observations decided as one event at the most: it must not hold up the rest for long."""
 _IDLE_BEAT = 5.0
 _COMMIT_RETRY = 1.0
 _TIMERS_REST = 30.0
@@ -88,9 +91,9 @@ class Loop:
         self._beat = beat
         self._failed = failed
         self._timers_rest_until = 0.0
-        self._events: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
-        self._late: dict[tuple[str, ...], Observed] = {}
-        self._late_lock = threading.Lock()
+        self._intake: Intake[_Question | _Change] = Intake()
+        self._lag = Lag()
+        self._deciding_since: float | None = None
         self._stopping = threading.Event()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="decide", daemon=True)
@@ -98,7 +101,13 @@ class Loop:
     @property
     def waiting(self) -> int:
         """Events not decided yet."""
-        return self._events.qsize() + len(self._late)
+        return self._intake.waiting
+
+    def backlog(self) -> BacklogView:
+        """From any thread."""
+        since = self._deciding_since
+        behind = time.monotonic() - since if since is not None else 0.0
+        return BacklogView(self.waiting, behind, max(self._lag.worst, behind), self._intake.superseded)
 
     def start(self) -> None:
         self._thread.start()
@@ -106,23 +115,14 @@ class Loop:
     def stop(self, within: float) -> bool:
         """Decide what is queued, then end. False if it did not end `within` seconds."""
         self._stopping.set()
-        self._events.put(None)
+        self._intake.wake()
         if self._thread.is_alive():
             self._thread.join(within)
         return not self._thread.is_alive()
 
     def post(self, event: Event) -> None:
-        """Hand in an event; from any thread.
-
-        Checks go on answering while the loop cannot keep up, or waits for a full disk for hours. Then only the
-        latest answer of each asking is kept, to be decided after all that was there before.
-        """
-        if isinstance(event, Observed):
-            with self._late_lock:
-                if self._late or self.commit_error is not None or self._events.qsize() >= _CROWD:
-                    self._late[tuple(answered.scope for answered in event.passes)] = event
-                    return
-        self._events.put(event)
+        """Hand in an event; from any thread."""
+        self._intake.put(event)
 
     def ask(self, event: Event) -> "Future[Reply | None]":
         """Hand in an event and get the reply once the decision is committed. A loop that has ended says no."""
@@ -136,7 +136,7 @@ class Loop:
         return self._put(_Change(change, Future()))
 
     def _put(self, question: _Question | _Change) -> "Future[Reply | None]":
-        self._events.put(question)
+        self._intake.put(question)
         if self._over.is_set():
             self._turn_away()
         return question.answer
@@ -147,6 +147,7 @@ class Loop:
             while not (self._stopping.is_set() and not self.waiting):
                 batch = self._take()
                 self._decide(batch)
+                self._decided()
                 self._alive()
         except StoreError as error:
             log.critical("the latest decisions could not be committed and are lost: %s", error)
@@ -163,12 +164,12 @@ class Loop:
 
     def _turn_away(self) -> None:
         """Whoever waits for an answer gets one."""
-        with suppress(queue.Empty):
-            while True:
-                self._turn_away_one(self._events.get_nowait())
+        while items := self._intake.take(0.0, _BATCH).items:
+            for item in items:
+                self._turn_away_one(item)
 
     @staticmethod
-    def _turn_away_one(item: _Item | None) -> None:
+    def _turn_away_one(item: _Item) -> None:
         if isinstance(item, _Question | _Change):
             with suppress(InvalidStateError):  # answered, or cancelled
                 item.answer.set_result(_NOBODY_DECIDES)
@@ -180,40 +181,36 @@ class Loop:
     def _take(self) -> list[_Item]:
         due = self._next_due()
         wait = self._beat if due is None else min(self._beat, max(0.0, due - self._now()))
-        if self._late:
-            wait = 0.0
-        batch: list[_Item] = []
-        try:
-            first = self._events.get(timeout=wait) if wait > 0 else self._events.get_nowait()
-            while True:
-                if first is not None:
-                    batch.append(first)
-                if len(batch) >= _BATCH:
-                    break
-                first = self._events.get_nowait()
-        except queue.Empty:
-            with self._late_lock:
-                batch += self._late.values()
-                self._late = {}
+        taken = self._intake.take(wait, _BATCH)
+        self._deciding_since = taken.since
         due = self._next_due()
         now = self._now()
         if due is not None and due <= now:
-            batch.append(TimePassed(now))
-        return batch
+            taken.items.append(TimePassed(now))
+        return taken.items
+
+    def _decided(self) -> None:
+        since, self._deciding_since = self._deciding_since, None
+        if since is not None:
+            self._lag = self._lag.began(time.monotonic() - since)
 
     def _decide(self, batch: Sequence[_Item]) -> None:
         decisions: list[Decision] = []
         answers: list[tuple[Future[Reply | None], Reply | None]] = []
-        for item in batch:
+        items: list[_Item | Answers] = together(batch, _TOGETHER)
+        for item in items:
             if isinstance(item, _Change):
                 if item.answer.set_running_or_notify_cancel():
                     item.make(self.state)
                     item.answer.set_result(None)
-                continue
-            decision = self._one(item.event if isinstance(item, _Question) else item)
-            decisions.append(decision)
-            if isinstance(item, _Question):
+            elif isinstance(item, _Question):
+                decision = self._one(item.event)
+                decisions.append(decision)
                 answers.append((item.answer, decision.reply))
+            elif isinstance(item, Answers):
+                decisions += self._together(item)
+            else:
+                decisions.append(self._one(item))
         if any(decision.is_durable for decision in decisions):
             reached(CrashPoint.DECIDED)
             self._commit(decisions)
@@ -227,6 +224,15 @@ class Loop:
             reached(CrashPoint.HANDED_OVER)
         for answer, reply in answers:
             answer.set_result(reply)
+
+    def _together(self, answers: Answers) -> list[Decision]:
+        """What cannot be decided together is decided one by one, so that a defect in one spoils no other."""
+        try:
+            decision = decide(self.state, answers.as_one())
+        except Exception:  # noqa: BLE001 - the one to blame says so in its turn
+            return [self._one(event) for event in answers.events]
+        self.state.apply(decision)
+        return [decision]
 
     def _one(self, event: Event) -> Decision:
         try:

@@ -10,6 +10,7 @@ from agent.model.events import Act, Freeze, RunByHand, Unfreeze
 from agent.model.incident import Incident
 from agent.model.observation import Observation, Verdict
 from agent.model.views import (
+    BacklogView,
     ChainView,
     CheckView,
     NeighbourState,
@@ -48,7 +49,7 @@ STATUS = Status(
         NeighbourView("web1", NeighbourState.SILENT, NOTICED + 60, "connection refused", NOTICED + 105),
     ),
     ssh_connections=2,
-    events_waiting=0,
+    decisions=BacklogView(0, 0.0, 0.012, 0),
     steps_under_way=(),
 )
 

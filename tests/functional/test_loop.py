@@ -16,7 +16,7 @@ from agent.errors import StoreFull
 from agent.model.check import CheckRules
 from agent.model.decision import Decision
 from agent.model.events import Freeze, Observed, PersonActed
-from agent.model.health import Key
+from agent.model.health import Health, Key
 from agent.model.observation import Observation, Pass, Verdict
 from agent.model.settings import Settings
 from agent.runtime.clock import Clock
@@ -126,6 +126,7 @@ def test_while_the_disk_is_full_the_latest_answer_of_each_check_is_kept_and_no_m
             for subject in ("web1", "web2"):
                 loop.post(observed(subject, number))
         assert loop.waiting <= 2
+        assert loop.backlog().superseded >= 9996
         record.repaired.set()
         reply = answer.result(SOON)
         assert reply is not None
@@ -135,6 +136,44 @@ def test_while_the_disk_is_full_the_latest_answer_of_each_check_is_kept_and_no_m
         assert {window.message for window in loop.state.windows.values()} == {"answer 5000"}
         loop.post(observed("web1", 5001))
         until(lambda: loop.state.windows[Key("web", "web1")].message == "answer 5001", within=SOON, what="the next")
+
+
+def test_answers_that_cannot_be_decided_together_are_decided_one_by_one(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One of them is of a subject whose health makes no sense; the others are none the worse for it."""
+    rules = CheckRules(name="web", kind="http", every=10.0, timeout=5.0)
+    poisoned = replace(Health(Key("web", "web1"), "web1", Verdict.OK, 0.0), changes=None)  # type: ignore[arg-type]
+    state = State(settings=Settings(checks={"web": rules}), health={poisoned.key: poisoned})
+    loop = Loop(state, store, Clock().now, lambda commands: None)
+    for number in (1, 2):
+        for subject in ("web0", "web1", "web2"):
+            loop.post(observed(subject, number, Verdict.CRITICAL))
+        if number == 1:
+            loop.start()
+            until(lambda: len(state.windows) == 3, within=SOON, what="the first round")
+    until(lambda: len(state.incidents) == 2, within=SOON, what="two incidents")
+    until(lambda: store.timeline("agent"), within=SOON, what="the defect on record")
+    assert loop.stop(SOON)
+    assert {symptom.key.subject for i in state.incidents.values() for symptom in i.symptoms} == {"web0", "web2"}
+    assert "an event could not be decided and is set aside: Observed" in caplog.text
+
+
+def test_how_far_decisions_are_behind_is_known(store: Store) -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    def be_busy(state: State) -> None:
+        began.set()
+        assert go_on.wait(SOON)
+
+    with running(store) as (loop, _):
+        busy = loop.call(be_busy)
+        assert began.wait(SOON)
+        until(lambda: loop.backlog().behind > 0.2, within=SOON, what="it is behind")
+        go_on.set()
+        busy.result(SOON)
+        until(lambda: not loop.backlog().behind, within=SOON, what="it has caught up")
+        assert loop.backlog().worst > 0.2
 
 
 def test_a_change_that_nobody_came_to_can_be_taken_back() -> None:

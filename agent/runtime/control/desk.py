@@ -127,7 +127,7 @@ class Desk:
             ),
             neighbours=(*self._neighbours.views(self._now()), *_as_neighbour(tickets)),
             ssh_connections=self._ssh.stats().connections,
-            events_waiting=self._loop.waiting,
+            decisions=self._loop.backlog(),
             steps_under_way=self._performer.under_way,
         )
 
