@@ -1,6 +1,6 @@
 # Everything here sets up what it needs first; `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench soak clean
+.PHONY: help demo run test check bench soak audit sbom lock clean
 
 # `make test ARGS="-k roundup"`
 ARGS ?=
@@ -38,6 +38,18 @@ bench:  ## how fast and how small, beside others
 soak:  ## an hour under faults: does anything leak? A shorter one: make soak ARGS="--minutes 5"
 	@tools/setup test
 	@.venv/bin/python -m soak $(ARGS)
+
+audit:  ## ask the vulnerability database about every locked package; exit code 3: it could not be asked
+	@tools/setup run
+	@.venv/bin/python -m tools.audit $(ARGS)
+
+sbom:  ## the bill of materials of what is installed where the agent runs, as CycloneDX: dist/paramedic.cdx.json
+	@tools/setup run
+	@.venv/bin/python -m tools.sbom dist/paramedic.cdx.json
+
+lock:  ## renew requirements*.txt from pyproject.toml; `make lock ARGS=--upgrade` for what is newest
+	@tools/setup run
+	@tools/lock $(ARGS)
 
 clean:  ## remove what the above made: .venv, .cache, build folders
 	rm -rf --one-file-system .venv .cache build dist *.egg-info

@@ -19,6 +19,9 @@ from agent.demo.program import Program
 from agent.demo.waiting import SiteError, answers, free_port
 
 VERSION = "2.6.0"
+SHA256 = "12fd8fb806047415f22131f965c6ab4026a28dc63f7054e055c8f891950591d4"
+"""Of its source distribution; Roundup needs no other package."""
+
 NOBODY = 65534
 REST_HEADERS = {"X-Requested-With": "rest"}
 """With `Origin` and `Referer`, what Roundup wants to see on every writing REST request."""
@@ -143,10 +146,11 @@ def installed() -> Path:
 
 
 def _install(folder: Path) -> None:
-    words = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # Its build, too, takes what is here: the setuptools of our own lock.
+    words = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-build-isolation"]
     done = subprocess.run(
-        [*words, "--root-user-action=ignore", "--target", folder, f"roundup=={VERSION}"],
-        stdin=subprocess.DEVNULL,
+        [*words, "--root-user-action=ignore", "--target", folder, "--requirement", "/dev/stdin"],
+        input=f"roundup=={VERSION} --hash=sha256:{SHA256}\n",
         capture_output=True,
         text=True,
         check=False,

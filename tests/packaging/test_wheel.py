@@ -22,8 +22,11 @@ def in_the_wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
             shutil.copytree(whole, source / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(whole, source)
-    words = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", source / "out", source]
-    built = subprocess.run(words, capture_output=True, text=True, timeout=170, check=False)
+    # With the build backend of the lock, as it is installed: nothing is fetched that no hash vouches for.
+    words = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    built = subprocess.run(
+        [*words, "--wheel-dir", source / "out", source], capture_output=True, text=True, timeout=170, check=False
+    )
     assert built.returncode == 0, built.stderr
     [wheel] = (source / "out").glob("paramedic-*.whl")
     return set(zipfile.ZipFile(wheel).namelist())
