@@ -116,10 +116,13 @@ class App:
                 reply = self._use(fresh, actor)
             except ConfigProblems as problems:
                 reply = Reply(False, f"nothing was changed, the configuration has problems:\n{problems}")
+                why = f"{counted(len(problems.problems), 'problem')}, the first: {problems.problems[0]}"
             except ParamedicError as error:
                 reply = Reply(False, f"nothing was changed: {error}")
+                why = str(error)
             if not reply.ok:
                 log.error("%s", reply.text)
+                self._desk.refused(actor, f"reload refused, nothing was changed: {why}")
             self._manager.ready(self._summary())
             return reply
 
@@ -187,8 +190,11 @@ class App:
             clock.now,
             self.reload,
         )
-        control = ControlServer(self._desk, self._socket, metrics=registry(self._desk.status))
+        self._control = control = ControlServer(
+            self._desk, self._socket, configuration.access, metrics=registry(self._desk.status)
+        )
         cleanup.callback(_bounded("control socket", lambda: control.stop(_PART_STOPS_WITHIN)))
+        cleanup.callback(self._desk.close)  # before its socket: whoever waits there gets an answer
         cleanup.callback(prober.stop)  # before the socket, whose last caller may take his time
         self._scheduler = scheduler = Scheduler(prober.ask_due)
         cleanup.callback(scheduler.stop)
@@ -277,6 +283,7 @@ class App:
             set_level(fresh.agent.log_level)
         self._configuration = self._desk.configuration = fresh
         self._desk.outbox = self._outbox
+        self._control.use(fresh.access)
         text = f"configuration reloaded: {self._summary()}"
         self._loop.post(Reloaded(self._clock.now(), actor, text))
         return Reply(True, text)

@@ -13,6 +13,7 @@ from agent.cli.exits import Code, Failure
 from agent.cli.places import is_trusted
 
 _CLAIM_HEADER = "paramedic-for"
+_CODES = {403: Code.NOT_ALLOWED, 503: Code.NO}
 _ANSWERS_WITHIN = 30.0
 """Seconds; an act is answered when it is committed, by the agent's own limit within 15."""
 
@@ -111,7 +112,7 @@ def _understood(status: int, content: bytes) -> Any:
         answer = None
     if status < 300 and answer is not None:
         return answer
-    code = Code.INTERNAL if status >= 500 and status != 503 else Code.NO
+    code = _CODES.get(status, Code.INTERNAL if status >= 500 else Code.NO)
     if isinstance(answer, dict) and isinstance(answer.get("error"), str):
         raise Failure(code, answer["error"], {name: value for name, value in answer.items() if name != "error"})
     raise Failure(code, f"the agent answered {status} {http.client.responses.get(status, '')}".rstrip())

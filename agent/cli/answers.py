@@ -160,6 +160,11 @@ class BacklogAnswer(TypedDict):
     superseded: int
 
 
+class YouAnswer(TypedDict):
+    user: str
+    role: str
+
+
 class StatusAnswer(TypedDict):
     version: str
     pid: int
@@ -183,6 +188,7 @@ class StatusAnswer(TypedDict):
     ssh_connections: int
     decisions: BacklogAnswer
     steps_under_way: list[str]
+    you: YouAnswer
 
 
 class SubjectAnswer(TypedDict):

@@ -70,10 +70,14 @@ def check_config(folder: Folder = None, config: ConfigOption = None, as_json: Js
             say_problems(found.problems)
         raise typer.Exit(Code.NO) from None
     warnings: list[str] = []
+    if configuration.access:
+        from agent.runtime.accounts import strangers
+
+        warnings += strangers(configuration.access)
     if configuration.logins:
         from agent.cli.login_files import missing_for_login
 
-        warnings = list(missing_for_login(configuration.logins))
+        warnings += missing_for_login(configuration.logins)
     if as_json:
         say_json(said_to_programs((), warnings))
     else:

@@ -18,6 +18,8 @@ class Code(IntEnum):
     """No running agent could be reached."""
     INTERNAL = 4
     """A defect of the program."""
+    NOT_ALLOWED = 5
+    """The agent does not let you: your role does not suffice."""
 
 
 class Failure(Exception):

@@ -23,7 +23,7 @@ from agent.errors import ParamedicError
 
 _EPILOG = (
     "Exit codes: 0 done or yes · 1 no: problems found, or refused · 2 the command line makes no sense · "
-    "3 no running agent reachable · 4 a defect of the program."
+    "3 no running agent reachable · 4 a defect of the program · 5 your role does not suffice."
 )
 
 app = typer.Typer(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from agent.config.agent_settings import AgentSettings
 from agent.config.secret import SecretRef
+from agent.model.access import Access
 from agent.model.inventory import Login
 from agent.model.settings import Settings
 from agent.plugin.api import TicketSystem
@@ -17,6 +18,7 @@ class Configuration:
     """Everything that was read, cross-checked. `logins`: by name of each host that is reached over SSH.
 
     `folder`: where it was read from. `runbook_files`: by runbook name, the file its text stands in.
+    `access`: who may do what, None where nobody wrote it.
     """
 
     folder: Path
@@ -27,3 +29,4 @@ class Configuration:
     tickets: TicketSystem | None = None
     secrets: Mapping[str, SecretRef] = field(default_factory=dict)
     runbook_files: Mapping[str, Path] = field(default_factory=dict)
+    access: Access | None = None

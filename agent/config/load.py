@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from agent.config.access import read_access
 from agent.config.agent_settings import read_agent
 from agent.config.checks import read_checks
 from agent.config.configuration import Configuration
@@ -47,6 +48,7 @@ def load(folder: Path, *, runbooks: Path | None = None, environ: Mapping[str, st
     check_ways_in(source, settings, checks.probes, logins)
     tickets = read_tickets(source)
     secrets = read_secrets(source, root)
+    access = read_access(source)
     if problems := [*source.problems, *library.problems]:
         raise ConfigProblems(problems)
     return Configuration(
@@ -58,4 +60,5 @@ def load(folder: Path, *, runbooks: Path | None = None, environ: Mapping[str, st
         tickets=tickets,
         secrets=secrets,
         runbook_files={name: entry.file for name, entry in library.entries.items()},
+        access=access,
     )

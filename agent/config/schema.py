@@ -13,6 +13,7 @@ from pydantic_core import core_schema
 from agent.config import checks, steps, tickets
 from agent.config.agent_settings import AuthoredAgent
 from agent.config.shape import keys
+from agent.model.access import Access
 from agent.model.check import CheckRules
 from agent.model.inventory import Group, Host, SshLogin
 from agent.model.policy import Policy, Team
@@ -40,7 +41,12 @@ def _config_schema() -> dict[str, Any]:
     kinds = {kind: registry.load(registry.CHECKS, kind, CheckType) for kind in registry.kinds(registry.CHECKS)}
     systems = {kind: registry.load(registry.TICKETS, kind, TicketSystem) for kind in registry.kinds(registry.TICKETS)}
     named: dict[str, type[BaseModel]] = {"hosts": Host, "groups": Group, "services": Service, "teams": Team}
-    single: dict[str, type[BaseModel]] = {"agent": AuthoredAgent, "login": SshLogin, "policy": Policy}
+    single: dict[str, type[BaseModel]] = {
+        "access": Access,
+        "agent": AuthoredAgent,
+        "login": SshLogin,
+        "policy": Policy,
+    }
     parts = _Parts([CheckRules, *kinds.values(), *systems.values(), *named.values(), *single.values()])
     properties: dict[str, Any] = {name: parts.of(model) for name, model in single.items()}
     properties |= {name: _by_name(parts.of(model, without=("name",))) for name, model in named.items()}

@@ -6,7 +6,7 @@ from agent.config.problem import Path, Problem, say_known
 from agent.config.shape import Findings
 from agent.config.yaml import SIZE_LIMIT, TOO_LARGE, Document, Unreadable, read_document, unreadable
 
-SINGLE = ("agent", "login", "policy", "tickets")
+SINGLE = ("access", "agent", "login", "policy", "tickets")
 """Sections that are one thing: their keys may be spread over files."""
 
 NAMED = ("hosts", "groups", "services", "teams", "checks", "secrets")

@@ -12,7 +12,17 @@ from agent.core.guard import Reason
 from agent.core.selection import REPORTED
 from agent.core.state import Draft, State
 from agent.model.decision import Decision
-from agent.model.events import Event, Observed, PersonActed, Reloaded, Started, StepEnded, TicketFiled, TimePassed
+from agent.model.events import (
+    Event,
+    Observed,
+    PersonActed,
+    Refused,
+    Reloaded,
+    Started,
+    StepEnded,
+    TicketFiled,
+    TimePassed,
+)
 from agent.model.health import Health, Key
 from agent.model.incident import Phase
 from agent.model.observation import Observation, Pass, Verdict
@@ -35,6 +45,8 @@ def decide(state: State, event: Event) -> Decision:
             _started(draft, event)
         case Reloaded():
             _reloaded(draft, event)
+        case Refused(_, actor, text):
+            draft.record("agent", EntryKind.REFUSED, text, actor=actor)
         case TicketFiled():
             _ticket_filed(draft, event)
         case PersonActed():

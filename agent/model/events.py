@@ -51,6 +51,15 @@ class Reloaded:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A person wanted what was not granted or not possible: a role that does not suffice, a sick configuration."""
+
+    at: float
+    actor: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class TicketFiled:
     """The incident has its copy in the ticket system."""
 
@@ -174,4 +183,4 @@ class PersonActed:
     closed: Incident | None = None
 
 
-Event = Observed | StepEnded | TimePassed | Started | Reloaded | TicketFiled | PersonActed
+Event = Observed | StepEnded | TimePassed | Started | Reloaded | Refused | TicketFiled | PersonActed

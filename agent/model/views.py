@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from agent.model.access import Role
 from agent.model.decision import GlobalFreeze
 from agent.model.execution import Execution
 from agent.model.incident import Incident
@@ -77,9 +78,17 @@ class BacklogView:
 
 
 @dataclass(frozen=True, slots=True)
+class YouView:
+    """Who asks, as the record would say it, and his role."""
+
+    user: str
+    role: Role | None
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The whole agent at a glance. `verdicts`: confirmed status name to number of subjects, `blind` apart;
-    `neighbours`: all that were tried."""
+    `neighbours`: all that were tried; `you` is there where a person asks."""
 
     version: str
     pid: int
@@ -103,6 +112,7 @@ class Status:
     ssh_connections: int
     decisions: BacklogView
     steps_under_way: tuple[str, ...]
+    you: YouView | None = None
 
 
 @dataclass(frozen=True, slots=True)

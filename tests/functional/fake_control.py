@@ -96,6 +96,7 @@ class FakeControl:
     full: bool = False
     broken: bool = False
     acts: list[tuple[str, Act]] = field(default_factory=list)
+    refusals: list[tuple[str, str]] = field(default_factory=list)
     queries: list[IncidentQuery] = field(default_factory=list)
     hold: threading.Event | None = None
     held: bool = False
@@ -146,6 +147,9 @@ class FakeControl:
 
     def verify_records(self) -> ChainView:
         return self.chain
+
+    def refused(self, actor: str, text: str) -> None:
+        self.refusals.append((actor, text))
 
     def reload(self, actor: str) -> Reply:
         if self.refuse is not None:

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Response
 
+from agent.runtime.control.admission import Responder, Viewer
 from agent.runtime.control.answer import answer, refusal
 from agent.runtime.control.body import Body, Line
 from agent.runtime.control.port import Control
@@ -15,11 +16,11 @@ def checks(control: Control) -> APIRouter:
     router = APIRouter()
 
     @router.get("/checks")
-    def listed() -> Response:
+    def list_checks(who: Viewer) -> Response:
         return answer({"checks": control.checks()})
 
     @router.post("/checks/{name}/ask")
-    def ask(name: str, where: Where) -> Response:
+    def ask(name: str, where: Where, who: Responder) -> Response:
         found = control.ask(name, where.host)
         if found is None:
             there = f" on {where.host}" if where.host else ""

@@ -4,8 +4,8 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
+from concurrent.futures import FIRST_COMPLETED, Future
+from concurrent.futures import wait as wait_for
 from dataclasses import replace
 from importlib.metadata import version
 
@@ -13,7 +13,7 @@ from agent.config.configuration import Configuration
 from agent.core.state import State
 from agent.model.check import CheckRules
 from agent.model.decision import Reply
-from agent.model.events import Act, PersonActed
+from agent.model.events import Act, PersonActed, Refused
 from agent.model.health import Health, Key
 from agent.model.incident import Incident
 from agent.model.observation import Observation, Verdict
@@ -29,7 +29,7 @@ from agent.model.views import (
     SubjectView,
     TicketsView,
 )
-from agent.runtime.control.port import AgentBusy, IncidentQuery
+from agent.runtime.control.port import AgentBusy, AgentStopping, IncidentQuery
 from agent.runtime.control.spoken import fit_for_the_record, refuse_secrets
 from agent.runtime.control.told import chain_of, story_from
 from agent.runtime.loop import Loop
@@ -42,7 +42,10 @@ from agent.runtime.ssh import SshPool
 from agent.runtime.store import Store
 
 _ACT_WITHIN = 15.0
+_LAST_ACT_WITHIN = 1.0
+"""Seconds that an act under way may take when the agent stops."""
 _POLL = 0.02
+_NOT_IN_TIME = "the agent has not answered in time; `paramedic status` may say why"
 
 TICKETS = "tickets"
 """The ticket system among the neighbours."""
@@ -78,6 +81,11 @@ class Desk:
         self._now = now
         self._reload = reload
         self._started_at = now()
+        self._closing: Future[Reply | None] = Future()
+
+    def close(self) -> None:
+        """The agent stops: whoever waits for an answer soon gets one. Once."""
+        self._closing.set_result(None)
 
     @property
     def _state(self) -> State:
@@ -89,6 +97,9 @@ class Desk:
             return refused
         act = fit_for_the_record(act, self._redactor)
         return self._fit(self._answer(self._loop.ask(PersonActed(self._now(), actor, act, self._closed(act)))))
+
+    def refused(self, actor: str, text: str) -> None:
+        self._loop.post(Refused(self._now(), actor, self._redactor.redact(text)))
 
     def reload(self, actor: str) -> Reply:
         return self._fit(self._reload(actor))
@@ -161,7 +172,8 @@ class Desk:
         silent = {p.scope: p.host.name for p in probes}
         found: list[Observation] = []
         while silent and time.monotonic() < deadline:
-            time.sleep(_POLL)
+            if wait_for([self._closing], _POLL).done:
+                raise AgentStopping
             for scope, answers in self._answers_since(rules, asked_at, silent).items():
                 del silent[scope]
                 found += answers
@@ -201,10 +213,12 @@ class Desk:
         return self._store.incident(id) if isinstance(id, str) and id not in self._state.incidents else None
 
     def _answer(self, answer: "Future[Reply | None]") -> Reply:
-        try:
-            reply = answer.result(_ACT_WITHIN)
-        except FutureTimeout:
-            raise AgentBusy("the agent has not answered in time; `paramedic status` may say why") from None
+        wait_for([answer, self._closing], _ACT_WITHIN, FIRST_COMPLETED)
+        if self._closing.done():
+            wait_for([answer], _LAST_ACT_WITHIN)
+        if not answer.done():
+            raise AgentStopping if self._closing.done() else AgentBusy(_NOT_IN_TIME)
+        reply = answer.result()
         return reply or Reply(False, "the agent had nothing to say to this")
 
     def _outbox_state(self) -> TicketsState | None:

@@ -4,9 +4,9 @@ from fastapi import APIRouter, Query, Response
 
 from agent.model.events import Acknowledge, AddNote, Approve, Assign, Close, Escalate, Reopen, Report, Resolve
 from agent.model.priority import Priority, Urgency
+from agent.runtime.control.admission import Responder, Viewer
 from agent.runtime.control.answer import answer, refusal, told
 from agent.runtime.control.body import Body, Hosts, Line, Prose, Written
-from agent.runtime.control.peer import WhoCalls
 from agent.runtime.control.port import Control, IncidentQuery
 
 
@@ -42,7 +42,8 @@ def incidents(control: Control) -> APIRouter:
     router = APIRouter()
 
     @router.get("/incidents")
-    def listed(
+    def list_incidents(
+        who: Viewer,
         all: bool = False,
         service: str | None = None,
         priority: Priority | None = None,
@@ -52,12 +53,12 @@ def incidents(control: Control) -> APIRouter:
         return answer({"incidents": control.incidents(IncidentQuery(all, service, priority, since, limit))})
 
     @router.get("/stories/{about}")
-    def story(about: str) -> Response:
+    def read_story(about: str, who: Viewer) -> Response:
         found = control.story(about)
         return answer(found) if found else refusal(404, f"there is neither an incident nor a run called {about}")
 
     @router.post("/incidents")
-    def report(fault: Fault, who: WhoCalls) -> Response:
+    def report(fault: Fault, who: Responder) -> Response:
         return told(control.act(who.actor, Report(**fault.model_dump())))
 
     return router
@@ -67,31 +68,31 @@ def acts_on_incidents(control: Control) -> APIRouter:
     router = APIRouter(prefix="/incidents/{incident}")
 
     @router.post("/acknowledge")
-    def acknowledge(incident: str, who: WhoCalls) -> Response:
+    def acknowledge(incident: str, who: Responder) -> Response:
         return told(control.act(who.actor, Acknowledge(incident)))
 
     @router.post("/note")
-    def note(incident: str, body: Note, who: WhoCalls) -> Response:
+    def note(incident: str, body: Note, who: Responder) -> Response:
         return told(control.act(who.actor, AddNote(incident, body.text)))
 
     @router.post("/assign")
-    def assign(incident: str, body: Assignment, who: WhoCalls) -> Response:
+    def assign(incident: str, body: Assignment, who: Responder) -> Response:
         return told(control.act(who.actor, Assign(incident, body.to)))
 
     @router.post("/escalate")
-    def escalate(incident: str, body: Reason, who: WhoCalls) -> Response:
+    def escalate(incident: str, body: Reason, who: Responder) -> Response:
         return told(control.act(who.actor, Escalate(incident, body.reason)))
 
     @router.post("/resolve")
-    def resolve(incident: str, body: Reason, who: WhoCalls) -> Response:
+    def resolve(incident: str, body: Reason, who: Responder) -> Response:
         return told(control.act(who.actor, Resolve(incident, body.reason)))
 
     @router.post("/close")
-    def close(incident: str, body: Reason, who: WhoCalls) -> Response:
+    def close(incident: str, body: Reason, who: Responder) -> Response:
         return told(control.act(who.actor, Close(incident, body.reason)))
 
     @router.post("/reopen")
-    def reopen(incident: str, body: Reason, who: WhoCalls) -> Response:
+    def reopen(incident: str, body: Reason, who: Responder) -> Response:
         return told(control.act(who.actor, Reopen(incident, body.reason)))
 
     return router
@@ -101,7 +102,7 @@ def approvals(control: Control) -> APIRouter:
     router = APIRouter()
 
     @router.post("/approvals/{about}")
-    def approve(about: str, body: Approval, who: WhoCalls) -> Response:
+    def approve(about: str, body: Approval, who: Responder) -> Response:
         return told(control.act(who.actor, Approve(about, body.yes, body.reason)))
 
     return router

@@ -1,15 +1,13 @@
 """Who speaks: the UNIX user at the other end of the socket, as the kernel knows him."""
 
 import asyncio
-import pwd
 import re
 import socket
 import struct
 from asyncio.trsock import TransportSocket
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Request
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 CLAIM_HEADER = "paramedic-for"
@@ -28,14 +26,6 @@ class Peer:
     pid: int
     uid: int
     gid: int
-
-    @property
-    def user(self) -> str:
-        """Name of the user, `uid 1001` for one without."""
-        try:
-            return pwd.getpwuid(self.uid).pw_name
-        except KeyError:
-            return f"uid {self.uid}"
 
 
 def peer_of(connection: socket.socket | TransportSocket) -> Peer:
@@ -57,26 +47,8 @@ class PeerProtocol(H11Protocol):
             self.transport.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks or acts; `acting_for` is a claim."""
-
-    peer: Peer
-    acting_for: str | None = None
-
-    @property
-    def actor(self) -> str:
-        """What the record says: `alice`, `uid 1001`, `root (for alice)`."""
-        user = self.peer.user
-        return f"{user} (for {self.acting_for})" if self.acting_for else user
-
-
-def _caller(request: Request) -> Caller:
-    peer: Peer = request.state.peer
+def claimed(request: Request, user: str) -> str | None:
+    """For whom `user`, who calls, says he acts, if that may be believed."""
     claim = request.headers.get(CLAIM_HEADER, "")
-    believed = peer.uid == 0 and _USER_NAME.fullmatch(claim) and claim != peer.user
-    return Caller(peer, claim if believed else None)
-
-
-WhoCalls = Annotated[Caller, Depends(_caller)]
-"""Annotate a parameter of a route with it."""
+    peer: Peer = request.state.peer
+    return claim if peer.uid == 0 and _USER_NAME.fullmatch(claim) and claim != user else None

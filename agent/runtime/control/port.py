@@ -19,6 +19,13 @@ class AgentBusy(ParamedicError):
     retryable = True
 
 
+class AgentStopping(AgentBusy):
+    """The agent ends before it could answer."""
+
+    def __init__(self) -> None:
+        super().__init__("the agent is stopping; what was asked may still be done")
+
+
 @dataclass(frozen=True, slots=True)
 class IncidentQuery:
     """`all`: resolved and closed ones too. `since`: opened then or later, seconds since the epoch."""
@@ -52,6 +59,9 @@ class Control(Protocol):
     def runbooks(self) -> Sequence[RunbookView]: ...
 
     def verify_records(self) -> ChainView: ...
+
+    def refused(self, actor: str, text: str) -> None:
+        """Somebody was not allowed to act; goes on the record. Does not wait for it."""
 
     def reload(self, actor: str) -> Reply:
         """Read the configuration again; on problems nothing changes and the reply lists them."""

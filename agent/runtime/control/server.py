@@ -8,9 +8,12 @@ from pathlib import Path
 import uvicorn
 from prometheus_client import CollectorRegistry
 
+from agent.model.access import Access
+from agent.runtime.control.answer import Farewell
 from agent.runtime.control.api import control_api
 from agent.runtime.control.peer import PeerProtocol
 from agent.runtime.control.port import Control
+from agent.runtime.control.roles import Roles
 from agent.runtime.control.socket_file import SocketError, SocketFile
 
 log = logging.getLogger("paramedic.control")
@@ -21,11 +24,21 @@ _CONNECTIONS = 100
 
 
 class ControlServer:
-    """Use once: `start`, `stop`. The socket's folder is made where it is missing (0750)."""
+    """Use once: `start`, `use`, `stop`. The socket's folder is made where it is missing (0750)."""
 
-    def __init__(self, control: Control, socket_path: Path, *, metrics: CollectorRegistry | None = None) -> None:
+    def __init__(
+        self,
+        control: Control,
+        socket_path: Path,
+        access: Access | None = None,
+        *,
+        metrics: CollectorRegistry | None = None,
+    ) -> None:
+        """`access`: who may do what; see `Roles`."""
         self._control = control
         self._path = socket_path
+        self._access = access
+        self._roles: Roles | None = None
         self._metrics = metrics
         self._file: SocketFile | None = None
         self._server: _Server | None = None
@@ -34,8 +47,9 @@ class ControlServer:
     def start(self) -> None:
         """Returns when requests are answered. Raises SocketError, also when another agent answers there."""
         self._file = file = SocketFile(self._path)
+        self._roles = roles = Roles(self._access, file.path)
         config = uvicorn.Config(
-            control_api(self._control, self._metrics),
+            Farewell(control_api(self._control, roles, self._metrics)),
             http=PeerProtocol,
             ws="none",
             loop="asyncio",
@@ -56,6 +70,11 @@ class ControlServer:
         if not server.answering.wait(_STARTS_WITHIN):
             self.stop(1.0)
             raise SocketError(f"the control API on {file.path} did not start")
+
+    def use(self, access: Access | None) -> None:
+        """Roles after a reload."""
+        if self._roles is not None:
+            self._roles.use(access)
 
     def stop(self, within: float) -> bool:
         """Answer what is under way, then end; False if that took longer than `within` seconds."""

@@ -1,11 +1,15 @@
-"""The agent as a whole: its state, its record, its configuration, its figures."""
+"""The agent as a whole: its state, its record, its configuration, its figures, and this API's description."""
 
-from fastapi import APIRouter, Response
+from dataclasses import replace
+
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from agent.model.access import Role
+from agent.model.views import YouView
+from agent.runtime.control.admission import Commander, Viewer
 from agent.runtime.control.answer import answer, told
-from agent.runtime.control.peer import WhoCalls
 from agent.runtime.control.port import Control
 
 
@@ -13,16 +17,24 @@ def whole(control: Control) -> APIRouter:
     router = APIRouter()
 
     @router.get("/status")
-    def status() -> Response:
-        return answer(control.status())
+    def see_status(who: Viewer) -> Response:
+        return answer(replace(control.status(), you=YouView(who.actor, who.standing.role)))
 
     @router.get("/records/verify")
-    def verify() -> Response:
+    def verify_records(who: Viewer) -> Response:
         return answer(control.verify_records())
 
     @router.post("/reload")
-    def reload(who: WhoCalls) -> Response:
-        return told(control.reload(who.actor))
+    def reload(who: Commander) -> Response:
+        reply = control.reload(who.actor)
+        now = who.standing_now()
+        if now.role is not Role.COMMANDER:
+            reply = replace(reply, text=f"{reply.text}; mind: {now} from now on")
+        return told(reply)
+
+    @router.get("/openapi.json", include_in_schema=False)
+    def see_routes(request: Request, who: Viewer) -> Response:
+        return answer(request.app.openapi())
 
     return router
 
@@ -32,7 +44,7 @@ def figures(registry: CollectorRegistry) -> APIRouter:
     router = APIRouter()
 
     @router.get("/metrics")
-    def metrics() -> Response:
+    def see_figures(who: Viewer) -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return router
