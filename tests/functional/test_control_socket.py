@@ -3,8 +3,6 @@
 import errno
 import os
 import socket
-import subprocess
-import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,46 +17,6 @@ from tests.functional.fake_control import FakeControl
 from tests.neighbours.waiting import until
 
 _WITHIN = 30
-
-
-_NOTE_BY_RAW_SOCKET = """
-import os, socket, sys
-os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[2]))
-s = socket.socket(socket.AF_UNIX); s.settimeout(30); s.connect(sys.argv[1])
-body = b'{"text": "hi"}'
-s.sendall(b"POST /v1/incidents/INC-12/note HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n"
-          b"Content-Type: application/json\\r\\nparamedic-for: alice\\r\\n"
-          b"Content-Length: %d\\r\\n\\r\\n" % len(body) + body)
-while data := s.recv(4096): sys.stdout.buffer.write(data)
-"""
-
-
-def note_as(path: Path, uid: int) -> None:
-    """A note from a process that became another user."""
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", _NOTE_BY_RAW_SOCKET, path, str(uid)],
-        capture_output=True,
-        timeout=_WITHIN,
-        check=True,
-    )
-    assert b"200 OK" in done.stdout, done.stdout
-
-
-def _open_to_all(path: Path) -> None:
-    for folder in (path.parent, path.parent.parent):
-        folder.chmod(0o755)
-    path.chmod(0o666)
-
-
-@pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="NOT RUN HERE: acting as another user, because that needs root")
-@pytest.mark.parametrize(("uid", "actor"), [(65534, "nobody"), (54321, "uid 54321")])
-def test_the_kernel_says_who_acts_and_a_claim_of_others_is_not_believed(
-    site: ControlSite, uid: int, actor: str
-) -> None:
-    _open_to_all(site.socket)
-    note_as(site.socket, uid)
-    assert [who for who, _ in site.control.acts] == [actor]
 
 
 @pytest.mark.root
@@ -168,6 +126,3 @@ def test_stopping_waits_for_the_answer_under_way(site: ControlSite) -> None:
         stopping.join(_WITHIN)
         assert answers_got == [200]
         assert not stopping.is_alive()
-
-
-# what the command reads is what the model says

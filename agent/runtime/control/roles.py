@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
@@ -40,16 +41,17 @@ class Standing:
 class Roles:
     """Thread-safe. Root and the agent's own user are commanders whatever is written: both own all that it is."""
 
-    def __init__(self, access: Access | None, socket: Path) -> None:
+    def __init__(self, access: Access | None, socket: Path, look_up: Callable[[int, int], Account] = account) -> None:
         """`socket`: the control socket, which must be there: by default its group are responders."""
         self._socket = socket
+        self._look_up = look_up
         self.use(access)
 
     def use(self, access: Access | None) -> None:
         """Hold from now on for every request that comes; what was looked up before is forgotten."""
         if access is None:
             access = Access(responder=(f"group:{group_name(self._socket.stat().st_gid)}",))
-        self._standings = _Standings(access)
+        self._standings = _Standings(access, self._look_up)
         threading.Thread(target=_warn_of_strangers, args=(access,), name="accounts", daemon=True).start()
 
     def of(self, peer: Peer) -> Standing:
@@ -65,7 +67,8 @@ class Roles:
 class _Standings:
     """By one configuration."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, look_up: Callable[[int, int], Account]) -> None:
+        self._account = look_up
         owners = dict.fromkeys(user_name(uid) for uid in (0, os.geteuid()))
         commanders = tuple(dict.fromkeys((*owners, *access.commander)))
         self.access = access.model_copy(update={"commander": commanders})
@@ -110,7 +113,7 @@ class _Standings:
     def _standing(self, someone: Peer) -> Standing:
         if someone.uid in (0, os.geteuid()):
             return Standing(user_name(someone.uid), Role.COMMANDER)
-        who = account(someone.uid, someone.gid)
+        who = self._account(someone.uid, someone.gid)
         return Standing(who.user, next((role for role in reversed(Role) if self._has(who, role)), None))
 
     def _has(self, who: Account, role: Role) -> bool:
