@@ -38,7 +38,7 @@ from agent.runtime.outbox import Outbox
 from agent.runtime.performer import Performer
 from agent.runtime.ports import Ports
 from agent.runtime.prober import Prober
-from agent.runtime.recollection import awaited, latest, state_of
+from agent.runtime.recollection import awaited, latest, look_at_the_latest, state_of
 from agent.runtime.redaction import Redactor
 from agent.runtime.scheduler import Scheduler, Turn
 from agent.runtime.secrets import Secrets
@@ -92,9 +92,13 @@ class App:
 
     def start(self) -> None:
         """All that can fail comes before the first check is asked. Raises ParamedicError and leaves nothing over."""
-        with self._cleanup as cleanup:
-            self._make(cleanup)
-            self._cleanup = cleanup.pop_all()
+        try:
+            with self._cleanup as cleanup:
+                self._make(cleanup)
+                self._cleanup = cleanup.pop_all()
+        except ParamedicError as error:
+            self._manager.status(f"cannot start: {error}")
+            raise
         self._manager.ready(self._summary())
         log.info("ready: %s; control socket %s", self._summary(), _how_to_ask(shown(self._socket)))
 
@@ -124,6 +128,8 @@ class App:
                 log.error("%s", reply.text)
                 self._desk.refused(actor, f"reload refused, nothing was changed: {why}")
             self._manager.ready(self._summary())
+            if self._loop.commit_error is not None:
+                self._say_committing(self._loop.commit_error)
             return reply
 
     # parts
@@ -133,6 +139,7 @@ class App:
         settings = configuration.settings
         self._store = store = Store.open(default_store(agent.state_dir))
         cleanup.callback(store.close)
+        look_at_the_latest(store)
         cleanup.callback(reached, CrashPoint.LOOP_STOPPED)
         reached(CrashPoint.OPENED)
         self._clock = clock = Clock(latest(store))
@@ -153,6 +160,7 @@ class App:
             alive=self._manager.alive,
             beat=beat,
             failed=self._failed,
+            committing=self._say_committing,
         )
         cleanup.callback(_bounded("deciding loop", lambda: loop.stop(_PART_STOPS_WITHIN)))
         self._outbox = self._new_outbox(configuration)
@@ -222,6 +230,10 @@ class App:
         except FutureTimeout:
             why = self._loop.commit_error or "it is too busy"
             raise ParamedicError(f"the agent could not record that it started: {why}") from None
+
+    def _say_committing(self, error: str | None) -> None:
+        """What `systemctl status` shows. Called by the deciding loop."""
+        self._manager.status(self._summary() if error is None else f"NOTHING CAN BE COMMITTED: {error}")
 
     def _perform(self, commands: Sequence[Command]) -> None:
         """Called by the deciding loop after the commit; hands over and returns."""

@@ -92,6 +92,10 @@ class StoreCorrupt(StoreError):
     """What is in the file is not what was written: damaged pages, a foreign database, or an unreadable row."""
 
 
+class StoreMissing(StoreError):
+    """There was a record, and it is gone: nobody but a person may decide to begin an empty one."""
+
+
 class StoreRefused(StoreError):
     """What was to be stored contradicts what is there: a defect of ours, and no other try will be taken either."""
 
@@ -110,6 +114,12 @@ class StoreOlder(StoreError):
 
 class StoreInUse(StoreError):
     """Another agent writes this record. Two writers would both treat the same incident."""
+
+    retryable = True
+
+
+class StoreFailing(StoreError):
+    """The disk answers with input/output errors. Nothing of the commit counts; it may succeed on another try."""
 
     retryable = True
 

@@ -15,6 +15,7 @@ from agent.errors import StoreError, StoreRefused
 from agent.model.commands import Command
 from agent.model.decision import Decision, Reply
 from agent.model.events import Event, TimePassed
+from agent.model.quantities import say_duration
 from agent.model.text import one_line
 from agent.model.timeline import Entry, EntryKind
 from agent.model.views import BacklogView
@@ -32,6 +33,9 @@ _TOGETHER = 2048
 """Observations decided as one event at the most: it must not hold up the rest for long."""
 _IDLE_BEAT = 5.0
 _COMMIT_RETRY = 1.0
+_SAID_AGAIN = 300.0
+"""Seconds until the journal says once more that nothing can be committed."""
+
 _TIMERS_REST = 30.0
 """Seconds until timers are looked at again when what is due cannot be decided: it is still due at once, and a
 defect must fill neither a processor nor the record."""
@@ -77,10 +81,12 @@ class Loop:
         alive: Callable[[], None] = lambda: None,
         beat: float = _IDLE_BEAT,
         failed: Callable[[], None] = lambda: None,
+        committing: Callable[[str | None], None] = lambda error: None,
     ) -> None:
         """`perform` is called after the commit, in the deciding thread, and must not block. `beat` in seconds:
         `alive` is called at least so often while the loop is well. `failed`: a defect has ended the loop; only
-        a new start, from what is committed, is sound then.
+        a new start, from what is committed, is sound then. `committing` is told why nothing can be committed, and
+        None when it can be again.
         """
         self.state = state
         self.commit_error: str | None = None
@@ -90,6 +96,7 @@ class Loop:
         self._alive = alive
         self._beat = beat
         self._failed = failed
+        self._committing = committing
         self._timers_rest_until = 0.0
         self._intake: Intake[_Question | _Change] = Intake()
         self._lag = Lag()
@@ -251,21 +258,28 @@ class Loop:
 
     def _commit(self, decisions: Sequence[Decision]) -> None:
         """Commit, however long it takes: what is not on the record is not done. Raises StoreRefused."""
+        began = say_again = self._now()
         while True:
             try:
                 self._store.commit(decisions, self._now())
             except StoreRefused:
                 raise
             except StoreError as error:
-                if self.commit_error is None:
+                if self._now() >= say_again:
                     log.critical("decisions cannot be committed, nothing is done until they can: %s", error)
-                self.commit_error = str(error)
+                    say_again = self._now() + _SAID_AGAIN
+                self._cannot_commit(str(error))
                 if self._stopping.is_set():
                     raise
-                self._alive()
+                self._alive()  # waiting is not hanging: to be started anew would not help
                 self._stopping.wait(_COMMIT_RETRY)
             else:
                 if self.commit_error is not None:
-                    log.warning("decisions can be committed again")
-                self.commit_error = None
+                    log.warning("decisions can be committed again, after %s", say_duration(self._now() - began))
+                self._cannot_commit(None)
                 return
+
+    def _cannot_commit(self, error: str | None) -> None:
+        if error != self.commit_error:
+            self.commit_error = error
+            self._committing(error)

@@ -17,7 +17,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from agent.errors import Effect, TicketError, TicketSystemUnavailable, UnknownSecret
+from agent.errors import Effect, StoreError, TicketError, TicketSystemUnavailable, UnknownSecret
 from agent.model.commands import UpdateTicket
 from agent.model.events import TicketFiled
 from agent.model.incident import TicketRef
@@ -140,6 +140,7 @@ class Outbox:
         self._refs: dict[str, TicketRef] = {}
         self._last_success: float | None = None
         self._last_error: str | None = None
+        self._unusable = False
         self._stopping = threading.Event()
         self._abandoned = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tickets", daemon=True)
@@ -194,10 +195,19 @@ class Outbox:
         """Write down what ended, start what is due. Returns the seconds until the next look."""
         try:
             self._write_down()
-            return IDLE if self._stopping.is_set() else self._start_due()
-        except Exception:  # without this thread no ticket would be told anything any more
-            logger.exception("the queue of tickets cannot be read or written; trying again")
+            pause = IDLE if self._stopping.is_set() else self._start_due()
+        except StoreError as error:
+            if not self._unusable:
+                logger.error("the queue of tickets cannot be read or written; trying until it can: %s", error)
+            self._unusable = True
             return STORE_PAUSE
+        except Exception:  # without this thread no ticket would be told anything any more
+            logger.exception("the queue of tickets fails; trying again")
+            return STORE_PAUSE
+        if self._unusable:
+            self._unusable = False
+            logger.info("the queue of tickets can be used again")
+        return pause
 
     def _listen(self, pause: float) -> None:
         """Wait for news, and take in all there is."""

@@ -29,6 +29,9 @@ from agent.runtime.workers import Workers
 
 log = logging.getLogger("paramedic.performer")
 
+_CLAIM_RETRY = 1.0
+"""Seconds until it is tried again to record that a step begins."""
+
 _HERE = Host(name=LOCALHOST, connection="local")
 
 
@@ -72,6 +75,8 @@ class Performer:
         self._workers = Workers("step", workers)
         self._under_way: set[str] = set()
         self._ended = threading.Condition()
+        # One at a time: all of them waiting for a locked record would keep the deciding loop from it.
+        self._claiming = threading.Lock()
         self._stopping = False
 
     def use(self, hosts: Mapping[str, Host]) -> None:
@@ -132,15 +137,25 @@ class Performer:
 
     def _begin(self, command: RunStep) -> bool:
         reached(CrashPoint.STEP_UNCLAIMED)
-        try:
-            first = self._queue.start_step(command.id, self._now())
-        except StoreError as error:
-            message = f"not begun, because that could not be recorded: {error}"
-            self._post(StepEnded(self._now(), command.id, StepOutcome(StepStatus.FAILED, message=message)))
-            return False
-        if not first:
+        first = self._claim(command.id)
+        if first is False:
             log.warning("%s was begun before and is not begun again", command.id)
-        return first
+        return first is True
+
+    def _claim(self, step_id: str) -> bool | None:
+        """Whether it is ours to begin, however long that takes to record; None: stopped before, so it stays queued."""
+        refused = False
+        with self._claiming:
+            while True:
+                try:
+                    return self._queue.start_step(step_id, self._now())
+                except StoreError as error:
+                    if not refused:
+                        log.error("%s is not begun until that can be recorded: %s", step_id, error)
+                    refused = True
+                with self._ended:
+                    if self._ended.wait_for(lambda: self._stopping, _CLAIM_RETRY):
+                        return None
 
     def _outcome(self, command: RunStep) -> StepOutcome:
         began = time.monotonic()

@@ -12,6 +12,17 @@ from agent.runtime.store import Saved, Store
 log = logging.getLogger("paramedic")
 
 
+_LOOKED_AT = 1000
+"""Of the latest entries, whose chain is checked at every start: that takes some hundredths of a second."""
+
+
+def look_at_the_latest(store: Store) -> None:
+    """A record that was altered is no reason to help nobody, but one to be told of."""
+    found = store.verify(last=_LOOKED_AT)
+    if not found.ok:
+        log.critical("the record is not as it was written: %s; `paramedic records verify` says more", found.text)
+
+
 def latest(store: Store) -> float:
     """Time of the latest entry on record, 0 when there is none."""
     seq, _ = store.head()

@@ -4,7 +4,12 @@ import os
 import socket
 import time
 
+from agent.model.text import one_line
+
 _TIMES = 10
+_SHOWN = 500
+"""Characters of a status that says what somebody else has said."""
+
 _HEARS_WITHIN = 1.0
 """Seconds the deciding loop waits at the most for room in systemd's socket."""
 
@@ -27,7 +32,7 @@ class ServiceManager:
         self._say(f"READY=1\nSTATUS={status}")
 
     def status(self, status: str) -> None:
-        self._say(f"STATUS={status}")
+        self._say(f"STATUS={one_line(status, _SHOWN)}")
 
     def alive(self) -> None:
         """Only the deciding loop may say this: a loop that hangs must be restarted.

@@ -1,5 +1,6 @@
 """Fixtures of the acceptance tests: a site to configure, and the daemon on it."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from agent.demo.web import Web
 from tests.acceptance.daemon import Daemon
 from tests.acceptance.site import Site
+from tests.neighbours.notify_socket import NotifySocket
 
 
 @pytest.fixture
@@ -31,3 +33,10 @@ def web(tmp_path: Path) -> Iterator[Web]:
     """A small web server on this machine, to break and to restart by a command."""
     with Web(tmp_path / "web") as web:
         yield web
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[NotifySocket]:
+    """What systemd would hear of a daemon that is given this socket."""
+    with contextlib.closing(NotifySocket(tmp_path / "notify")) as listening:
+        yield listening

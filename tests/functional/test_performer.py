@@ -254,18 +254,47 @@ def test_what_leaves_is_bounded_and_redacted(daemon: Daemon) -> None:
     assert f"[{400_000 - 65_536} bytes dropped]" in outcome.stdout
 
 
-def test_a_start_that_cannot_be_recorded_is_no_start(tmp_path: Path) -> None:
+def test_a_step_waits_until_its_start_can_be_recorded(tmp_path: Path) -> None:
     class FullDisk:
-        def start_step(self, step_id: str, at: float) -> bool:
-            raise StoreFull("no space left")
+        def __init__(self) -> None:
+            self.tries = 0
+            self.has_space = False
 
-    daemon = Daemon(tmp_path, queue=FullDisk())
+        def start_step(self, step_id: str, at: float) -> bool:
+            self.tries += 1
+            if not self.has_space:
+                raise StoreFull("no space left")
+            return True
+
+    disk = FullDisk()
+    daemon = Daemon(tmp_path, queue=disk)
     command = step("run", {"command": f"touch {tmp_path}/ran"})
     daemon.performer.perform(command)
-    outcome = daemon.outcome(command)
-    assert (outcome.status, "no space left" in outcome.message) == (StepStatus.FAILED, True)
+    until(lambda: disk.tries >= 2, within=30, what="a second try")
+    assert not (tmp_path / "ran").exists()
+    disk.has_space = True
+    assert daemon.outcome(command).status is StepStatus.OK
+    daemon.close()
+    assert (tmp_path / "ran").exists()
+
+
+def test_a_step_whose_start_cannot_be_recorded_holds_up_no_stop(tmp_path: Path) -> None:
+    class FullDisk:
+        def __init__(self) -> None:
+            self.tried = threading.Event()
+
+        def start_step(self, step_id: str, at: float) -> bool:
+            self.tried.set()
+            raise StoreFull("no space left")
+
+    disk = FullDisk()
+    daemon = Daemon(tmp_path, queue=disk)
+    daemon.performer.perform(step("run", {"command": f"touch {tmp_path}/ran"}))
+    assert disk.tried.wait(30)
+    assert daemon.performer.stop(30) == ()
     daemon.close()
     assert not (tmp_path / "ran").exists()
+    assert daemon.events == []
 
 
 def test_what_an_agent_left_is_gone_on_with(daemon: Daemon, tmp_path: Path) -> None:

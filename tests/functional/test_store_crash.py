@@ -6,19 +6,18 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from agent.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull, StoreNotWritable
+from agent.errors import StoreBusy, StoreCorrupt, StoreError, StoreFailing, StoreFull, StoreNotWritable
 from agent.model.decision import Decision
 from agent.model.health import Health, Key
 from agent.runtime.store import Store
 from agent.runtime.store.engine import Database, told
 from tests.functional.records import EXECUTION, INCIDENT, NOON, STEP, entry, notes, opened, update
-from tests.neighbours import available
+from tests.neighbours.disk import Disk
 
 COMMITTING = """
 import sys
@@ -101,16 +100,39 @@ def test_a_commit_is_on_the_disk_before_it_is_reported(path: Path) -> None:
     database.close()
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], capture_output=True, text=True)
-    available.require("a disk of 2 MB", mounted.stderr.strip() or None, "run the tests as root")
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", "--lazy", disk], check=True)
+@pytest.mark.root
+def test_what_was_committed_survives_a_power_failure(tmp_path: Path) -> None:
+    """The disk forgets whatever was not synced: also the name of a new file."""
+    with Disk(tmp_path / "disk") as disk:
+        path = disk.path / "state" / "paramedic.db"
+        store = Store.open(path)
+        for number in range(20):
+            store.commit([notes(f"note {number}")], NOON)
+        disk.cut_power()
+        with pytest.raises(StoreFailing, match="the disk fails"):
+            store.commit([notes("not on the disk")], NOON)
+        store.close()
+        disk.unmount()
+        disk.mount()
+        with Store.open(path) as store:
+            assert (store.verify().ok, store.verify().count) == (True, 20)
+
+
+@pytest.mark.root
+def test_the_power_failure_of_these_tests_does_lose_what_is_not_synced(tmp_path: Path) -> None:
+    with Disk(tmp_path / "disk") as disk:
+        path = disk.path / "careless.db"
+        careless = sqlite3.connect(path, isolation_level=None)
+        for act in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "CREATE TABLE t (x)"):
+            careless.execute(act)
+        for act in ("PRAGMA synchronous=NORMAL", "INSERT INTO t VALUES (1)"):
+            careless.execute(act)
+        disk.cut_power()
+        careless.close()
+        disk.unmount()
+        disk.mount()
+        with closing(sqlite3.connect(path)) as later:
+            assert later.execute("SELECT count(*) FROM t").fetchone() == (0,)
 
 
 def big(number: int) -> Decision:
@@ -125,19 +147,19 @@ def fill(store: Store) -> None:
 
 
 @pytest.mark.root
-def test_a_full_disk_is_said_and_recovered_from(small_disk: Path) -> None:
-    (small_disk / "ballast").write_bytes(bytes(500_000))
-    with Store.open(small_disk / "paramedic.db") as store:
+def test_a_full_disk_is_said_and_recovered_from(tmp_path: Path) -> None:
+    with Disk(tmp_path / "disk") as disk, Store.open(disk.path / "paramedic.db") as store:
+        disk.fill()
         with pytest.raises(StoreFull, match="no space left") as full:
             fill(store)
         assert full.value.retryable
         committed = store.head()[0]
         assert (store.verify().ok, len(store.load(NOON).health)) == (True, committed)
-        (small_disk / "ballast").unlink()
+        disk.free()
         store.commit([big(committed + 1)], NOON)
-        assert store.verify().count == committed + 1
-    with Store.open(small_disk / "paramedic.db") as store:
-        assert (store.verify().ok, store.verify().count) == (True, committed + 1)
+        store.close()
+        with Store.open(disk.path / "paramedic.db") as reopened:
+            assert (reopened.verify().ok, reopened.verify().count) == (True, committed + 1)
 
 
 def test_a_file_that_is_no_database_is_called_damaged(path: Path) -> None:
@@ -154,8 +176,11 @@ def test_a_damaged_page_is_called_damaged_not_empty(path: Path) -> None:
     middle = len(content) // 2 // 4096 * 4096
     content[middle : middle + 10 * 4096] = bytes(10 * 4096)
     path.write_bytes(content)
-    with Store.open(path) as store, pytest.raises(StoreCorrupt, match="is damaged"):
-        store.load(NOON)
+    with pytest.raises(StoreCorrupt, match=r"is damaged: .*paramedic records restore BACKUP"):
+        Store.open(path)
+    with Store.open(path, read_only=True) as reader, pytest.raises(StoreCorrupt, match="is damaged"):
+        reader.load(NOON)
+    assert path.read_bytes() == content
 
 
 def test_a_row_that_cannot_be_read_is_named(path: Path) -> None:

@@ -1,5 +1,6 @@
 """The agent's side of the control API: acts go to the deciding loop, questions are answered from what is known."""
 
+import logging
 import os
 import time
 from collections import Counter
@@ -11,6 +12,7 @@ from importlib.metadata import version
 
 from agent.config.configuration import Configuration
 from agent.core.state import State
+from agent.errors import StoreError
 from agent.model.check import CheckRules
 from agent.model.decision import Reply
 from agent.model.events import Act, PersonActed, Refused
@@ -40,6 +42,8 @@ from agent.runtime.prober import Prober
 from agent.runtime.redaction import Redactor
 from agent.runtime.ssh import SshPool
 from agent.runtime.store import Store
+
+log = logging.getLogger("paramedic.control")
 
 _ACT_WITHIN = 15.0
 _LAST_ACT_WITHIN = 1.0
@@ -81,6 +85,8 @@ class Desk:
         self._now = now
         self._reload = reload
         self._started_at = now()
+        self._head = (0, "")
+        self._unreadable: str | None = None
         self._closing: Future[Reply | None] = Future()
 
     def close(self) -> None:
@@ -107,9 +113,8 @@ class Desk:
     def status(self) -> Status:
         state = self._state
         health = list(state.health.values())
-        records, head = self._store.head()
+        (records, head), tickets, unreadable = self._on_record()
         lags = list(self._prober.lags().values())
-        tickets = self._outbox_state()
         return Status(
             version=version("paramedic"),
             pid=os.getpid(),
@@ -119,7 +124,7 @@ class Desk:
             store=str(self.configuration.agent.state_dir),
             records=records,
             head=head,
-            commit_error=self._loop.commit_error,
+            commit_error=self._loop.commit_error or unreadable,
             freeze=state.freeze,
             incidents=tuple(i for i in list(state.incidents.values()) if i.phase.is_open),
             executions=tuple(state.executions.values()),
@@ -127,7 +132,7 @@ class Desk:
             hosts=len(state.settings.hosts),
             verdicts=dict(Counter(_status_name(one) for one in health)),
             blind=sum(1 for one in health if one.blind_since is not None),
-            tickets=_tickets(tickets),
+            tickets=_tickets(tickets, configured=self.outbox is not None),
             schedule=ScheduleView(
                 probes=len(self.configuration.probes),
                 waiting=self._prober.waiting,
@@ -221,8 +226,17 @@ class Desk:
         reply = answer.result()
         return reply or Reply(False, "the agent had nothing to say to this")
 
-    def _outbox_state(self) -> TicketsState | None:
-        return self.outbox.state() if self.outbox else None
+    def _on_record(self) -> tuple[tuple[int, str], TicketsState | None, str | None]:
+        """Head of the record and state of the tickets, and why they cannot be read: then the head is the last known."""
+        try:
+            self._head, tickets = self._store.head(), self.outbox.state() if self.outbox else None
+        except StoreError as error:
+            if str(error) != self._unreadable:
+                log.critical("the record cannot be read: %s", error)
+            self._unreadable = str(error)
+            return self._head, None, self._unreadable
+        self._unreadable = None
+        return self._head, tickets, None
 
     def _answers_since(
         self, rules: CheckRules, asked_at: float, scopes: Collection[str]
@@ -265,9 +279,9 @@ class Desk:
         )
 
 
-def _tickets(state: TicketsState | None) -> TicketsView:
+def _tickets(state: TicketsState | None, *, configured: bool) -> TicketsView:
     if state is None:
-        return TicketsView(configured=False)
+        return TicketsView(configured)
     return TicketsView(
         configured=True,
         available=state.available,

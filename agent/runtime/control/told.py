@@ -8,6 +8,9 @@ from agent.runtime.store import Store
 _STORY_LIMIT = 10_000
 """Entries of one incident that are shown."""
 
+_LOOKED_OVER_WITHIN = 20.0
+"""Seconds in which the pages of the file are looked at for damage."""
+
 
 def story_from(store: Store, about: str) -> Story | None:
     """The story of an incident or an execution; None when there is neither."""
@@ -25,7 +28,8 @@ def story_from(store: Store, about: str) -> Story | None:
 
 
 def chain_of(store: Store) -> ChainView:
-    """Whether the chain of records is intact."""
+    """Whether the chain of records is intact. Raises StoreCorrupt when pages of the file are damaged."""
+    store.look_over(_LOOKED_OVER_WITHIN)
     found = store.verify()
     return ChainView(
         intact=found.ok,

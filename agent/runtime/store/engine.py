@@ -6,24 +6,30 @@ so that it never fails half-way for want of it. pysqlite's own transaction contr
 the BEGIN is given by SQLAlchemy's event, as SQLAlchemy's documentation of the SQLite dialect says.
 """
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Timer
 
 from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from agent.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull, StoreNotWritable, StoreRefused
+from agent.errors import StoreBusy, StoreCorrupt, StoreError, StoreFailing, StoreFull, StoreNotWritable, StoreRefused
+from agent.model.text import one_line
 from agent.runtime.crash_points import CrashPoint, reached
 
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for another program that holds the file locked."""
 
+RESTORE = "stop the agent and restore a backup: paramedic records restore BACKUP"
+
 _KINDS: dict[int, tuple[type[StoreError], str]] = {
+    sqlite3.SQLITE_IOERR_SHMSIZE: (StoreFull, "has no space left to grow"),
+    sqlite3.SQLITE_IOERR: (StoreFailing, "cannot be read or written, the disk fails"),
     sqlite3.SQLITE_BUSY: (StoreBusy, "is locked by another program"),
     sqlite3.SQLITE_LOCKED: (StoreBusy, "is locked by another program"),
     sqlite3.SQLITE_FULL: (StoreFull, "has no space left to grow"),
@@ -46,8 +52,22 @@ def told(path: Path) -> Iterator[None]:
     except (DBAPIError, sqlite3.Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         code = getattr(cause, "sqlite_errorcode", None)
-        kind, what = _KINDS.get((code or 0) & _PRIMARY, (StoreError, "failed"))
-        raise kind(f"{path} {what}: {cause}") from error
+        code = code or 0
+        kind, what = _KINDS.get(code) or _KINDS.get(code & _PRIMARY, (StoreError, "failed"))
+        if kind in (StoreCorrupt, StoreError):
+            _see_whether_the_disk_reads(path)  # SQLite may call damaged, or empty, what only cannot be read
+        remedy = f"; {RESTORE}" if kind is StoreCorrupt else ""
+        raise kind(f"{path} {what}: {cause}{remedy}") from error
+
+
+def _see_whether_the_disk_reads(path: Path) -> None:
+    """Raises StoreFailing when it does not: then nobody is to be told to restore a backup."""
+    try:
+        with path.open("rb") as file:
+            file.read(100)
+    except OSError as error:
+        if error.errno == errno.EIO:
+            raise refusal(path, error) from error
 
 
 def connect(path: Path, mode: str, *pragmas: str) -> sqlite3.Connection:
@@ -68,18 +88,51 @@ def connect(path: Path, mode: str, *pragmas: str) -> sqlite3.Connection:
     return connection
 
 
-def create_file(path: Path) -> None:
-    """Make an empty file that only we may read, in a folder that only we may enter. SQLite's side files inherit it.
+def make_folder(path: Path) -> None:
+    """The record's folder, which only we may enter; one that exists keeps its mode: it may be shared with others.
 
-    A folder that exists keeps its mode: it may be shared with others. Raises StoreNotWritable.
+    Raises StoreError.
     """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.parent.is_dir():
+            path.parent.mkdir(mode=0o700, parents=True)
+            sync(path.parent.parent)
+    except OSError as error:
+        raise refusal(path, error) from error
+
+
+def create_file(path: Path) -> None:
+    """Make an empty file that only we may read, if there is none. SQLite's side files inherit its mode.
+
+    Raises StoreError.
+    """
+    try:
+        is_new = not path.exists()
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)
+        if is_new:
+            sync(path.parent)  # SQLite does this for its side files only
     except OSError as error:
-        raise StoreNotWritable(f"{path} cannot be written: {error.strerror}") from error
+        raise refusal(path, error) from error
+
+
+def sync(path: Path) -> None:
+    """Bring a file, or a folder's list of names, to the disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def refusal(path: Path, error: OSError) -> StoreError:
+    """What the operating system said, in our words."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreFull(f"{path} has no space left to grow: {error.strerror}")
+    if error.errno == errno.EIO:
+        return StoreFailing(f"{path} cannot be read or written, the disk fails: {error.strerror}")
+    return StoreNotWritable(f"{path} cannot be written: {error.strerror}")
 
 
 class Database:
@@ -122,6 +175,24 @@ class Database:
             yield connection
             if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").fetchone():
                 raise StoreCorrupt(f"{self.path}: a row of {broken[0]} refers to a row of {broken[2]} that is missing")
+
+    def look_over(self, within: float) -> bool:
+        """Whether every page could be looked at within so many seconds. Raises StoreCorrupt when one is damaged."""
+        with told(self.path), closing(connect(self.path, "ro")) as connection:
+            impatience = Timer(within, connection.interrupt)
+            impatience.start()
+            try:
+                found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                    return False
+                raise
+            finally:
+                impatience.cancel()
+                impatience.join()  # it must not interrupt a connection that is closed
+        if found != ["ok"]:
+            raise StoreCorrupt(f"{self.path} is damaged: {one_line('; '.join(found), 500)}; {RESTORE}")
+        return True
 
     def close(self) -> None:
         """The last connection to leave brings the write-ahead log home."""

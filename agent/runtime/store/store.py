@@ -1,5 +1,6 @@
 """The record: decisions in, one transaction each time; questions of people and of a starting agent out."""
 
+import logging
 import secrets
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
@@ -20,13 +21,18 @@ from agent.runtime.store import steps, timeline
 from agent.runtime.store.backup import back_up
 from agent.runtime.store.batch import Batch
 from agent.runtime.store.codec import load
-from agent.runtime.store.engine import Database, create_file
-from agent.runtime.store.lock import AgentLock
+from agent.runtime.store.engine import Database, create_file, make_folder
+from agent.runtime.store.lock import AgentLock, lock_file
 from agent.runtime.store.outbox import StoredTicketQueue
 from agent.runtime.store.saved import AGENT_ID, Saved, saved
 from agent.runtime.store.schema import EXECUTIONS, INCIDENTS, SETTINGS, insert_missing
 from agent.runtime.store.timeline import Record, Verification
-from agent.runtime.store.version import ensure_current
+from agent.runtime.store.version import ensure_current, missing
+
+log = logging.getLogger("paramedic")
+
+_LOOKED_OVER_WITHIN = 10.0
+"""Seconds in which an agent that starts looks for damaged pages: half a gigabyte or more on a usual disk."""
 
 _OPEN = [phase.value for phase in Phase if phase.is_open]
 _INCIDENTS = select(INCIDENTS.c.body, INCIDENTS.c.id).order_by(INCIDENTS.c.number.desc())
@@ -48,22 +54,33 @@ class Store:
     def open(cls, path: Path, *, read_only: bool = False) -> Self:
         """Open the record at `path`, and create or migrate it where needed; `read_only` does neither.
 
-        Raises StoreInUse when another agent writes it (readers are welcome), StoreNewer, StoreOlder,
-        StoreCorrupt, StoreNotWritable, or StoreError when there is nothing to read.
+        Raises StoreInUse when another agent writes it (readers are welcome), StoreNewer, StoreOlder, StoreCorrupt,
+        StoreMissing when a record that was there is gone, StoreNotWritable, StoreFull, or StoreError when there
+        is nothing to read.
         """
         with ExitStack() as resources:
             if read_only and not path.is_file():
                 raise StoreError(f"{path} does not exist: no agent has run on it yet")
-            if not read_only:
-                create_file(path)
-                resources.callback(AgentLock(path.with_name(f"{path.name}.lock")).close)
-            database = Database(path, read_only=read_only)
+            if read_only:
+                database = Database(path, read_only=True)
+                resources.callback(database.close)
+                ensure_current(database, read_only=True)
+                return cls(database, resources.pop_all())
+            make_folder(path)
+            lock = AgentLock(lock_file(path))
+            resources.callback(lock.close)
+            if lock.made and not path.exists():
+                raise missing(path)
+            create_file(path)
+            database = Database(path, read_only=False)
             resources.callback(database.close)
-            ensure_current(database, read_only=read_only)
-            if not read_only:
-                with database.writing() as connection:
-                    identity = {"name": AGENT_ID, "value": secrets.token_hex(16)}
-                    connection.execute(insert_missing(SETTINGS, connection.dialect.name), identity)
+            if not database.look_over(_LOOKED_OVER_WITHIN):
+                log.warning("%s is large: it was looked over for damage in part only", path)
+            ensure_current(database, read_only=False, made=lock.made)
+            with database.writing() as connection:
+                identity = {"name": AGENT_ID, "value": secrets.token_hex(16)}
+                connection.execute(insert_missing(SETTINGS, connection.dialect.name), identity)
+            lock.record_is_made()
             return cls(database, resources.pop_all())
         raise AssertionError("unreachable: the stack swallows nothing")
 
@@ -152,10 +169,17 @@ class Store:
         with self._database.reading() as connection:
             return timeline.records(connection, about=about, after_seq=after_seq, limit=limit, kinds=kinds)
 
-    def verify(self) -> Verification:
-        """Whether every record of the timeline is as it was written; see `timeline` for what this can show."""
+    def verify(self, last: int | None = None) -> Verification:
+        """Whether every record of the timeline is as it was written; see `timeline` for what this can show.
+
+        `last`: only so many of the latest.
+        """
         with self._database.reading() as connection:
-            return timeline.verify(connection)
+            return timeline.verify(connection, last)
+
+    def look_over(self, within: float) -> bool:
+        """Whether every page of the file could be looked at within so many seconds. Raises StoreCorrupt."""
+        return self._database.look_over(within)
 
     def head(self) -> tuple[int, str]:
         """Number and hash of the latest record: noted elsewhere, it anchors all records before it."""

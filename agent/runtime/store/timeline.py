@@ -151,10 +151,10 @@ def _record(row: Row[Any]) -> Record:
     return Record(row.seq, entry, row.hash)
 
 
-def verify(connection: Connection) -> Verification:
-    """Walk the whole chain, up to the first record that does not fit."""
-    seq, previous = 0, ORIGIN
-    for row in _walk(connection):
+def verify(connection: Connection, last: int | None = None) -> Verification:
+    """Walk the whole chain, or that of the `last` records, up to the first record that does not fit."""
+    seq, previous = (0, ORIGIN) if last is None else _before(connection, last)
+    for row in _walk(connection, seq):
         broken = _broken(connection, row, seq + 1, previous)
         if broken is not None:
             why, text = broken
@@ -163,8 +163,15 @@ def verify(connection: Connection) -> Verification:
     return Verification(seq, seq, previous)
 
 
-def _walk(connection: Connection) -> Iterator[Row[Any]]:
-    query = select(TIMELINE).order_by(_COLUMNS.seq)
+def _before(connection: Connection, last: int) -> tuple[int, str]:
+    """Number and hash of the record before the `last` ones: what they hang on."""
+    query = select(_COLUMNS.seq, _COLUMNS.hash).order_by(_COLUMNS.seq.desc()).offset(last).limit(1)
+    row = connection.execute(query).first()
+    return (row.seq, row.hash) if row else (0, ORIGIN)
+
+
+def _walk(connection: Connection, after: int) -> Iterator[Row[Any]]:
+    query = select(TIMELINE).where(_COLUMNS.seq > after).order_by(_COLUMNS.seq)
     yield from connection.execution_options(yield_per=_CHUNK).execute(query)
 
 

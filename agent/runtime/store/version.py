@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Column, Connection, MetaData, String, Table, insert, inspect, select
 from sqlalchemy.schema import CreateTable
 
-from agent.errors import StoreCorrupt, StoreError, StoreNewer, StoreOlder
+from agent.errors import StoreCorrupt, StoreError, StoreMissing, StoreNewer, StoreOlder
 from agent.runtime.store.engine import Database
 from agent.runtime.store.schema import METADATA
 
@@ -34,10 +34,10 @@ def version_of(connection: Connection) -> str | None:
     return str(found)
 
 
-def ensure_current(database: Database, *, read_only: bool) -> None:
-    """Create or migrate the schema where needed, in one transaction.
+def ensure_current(database: Database, *, read_only: bool, made: bool = False) -> None:
+    """Create or migrate the schema where needed, in one transaction. `made`: there is to be a record already.
 
-    Raises StoreNewer, and when `read_only` StoreOlder instead of migrating.
+    Raises StoreNewer, StoreMissing, and when `read_only` StoreOlder instead of migrating.
     """
     with database.reading() as connection:
         found = version_of(connection)
@@ -48,6 +48,8 @@ def ensure_current(database: Database, *, read_only: bool) -> None:
             f"{database.path} has schema {found}, this program knows {SCHEMA_VERSION}: "
             "install the version of paramedic that wrote it, or restore a backup"
         )
+    if found is None and made:
+        raise missing(database.path)
     if read_only and found is None:
         raise StoreError(f"{database.path} is empty: no agent has run on it yet")
     if read_only:
@@ -57,6 +59,14 @@ def ensure_current(database: Database, *, read_only: bool) -> None:
             create(connection)
         else:
             upgrade(connection)
+
+
+def missing(path: Path) -> StoreMissing:
+    """What is said when the record is gone. An empty one would have forgotten every incident and every limit."""
+    return StoreMissing(
+        f"{path} is gone or empty, though an agent has kept its record there. Restore a backup: "
+        f"paramedic records restore BACKUP. To begin an empty record instead, remove {path}.lock"
+    )
 
 
 def create(connection: Connection) -> None:
