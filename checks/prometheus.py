@@ -19,8 +19,11 @@ from agent.plugin.api import CheckPorts, CheckType
 from agent.plugin.http import MIB, HttpAccess, http_url
 from agent.plugin.network import say_failure
 
-_LARGEST = 64 * MIB
-"""Bytes of an answer that is still read: some 300,000 series."""
+_LARGEST = 16 * MIB
+"""Bytes of an answer that is still read: some 75,000 series. All workers may be at one at the same time."""
+
+_REMARK = "PromQL info"
+"""How Prometheus 2 begins a warning that is only a remark on the query; from 3 on these are called `infos`."""
 
 
 def _as_tuple(value: object) -> object:
@@ -31,8 +34,8 @@ class Prometheus(HttpAccess, CheckType):
     """Asks a Prometheus server a PromQL question; a vector gives one subject per series.
 
     The number is the reading `value`. NaN is UNKNOWN. No series at all is what `no_data:` decides. An
-    answer that Prometheus calls partial says so in its message. A server that cannot be asked is
-    UNKNOWN. With many series, put the comparison into the query (`… > 5`, `no_data: ok`): only what
+    answer that comes with warnings may lack something, so it proves nothing: it is UNKNOWN, and so is a
+    server that cannot be asked. With many series, put the comparison into the query (`… > 5`, `no_data: ok`): only what
     is wrong comes back, which costs a twentieth; without it you also see what is well.
 
     Example:
@@ -64,22 +67,22 @@ class Prometheus(HttpAccess, CheckType):
     )
 
     def ask(self, target: Host, ports: CheckPorts) -> Sequence[Answer]:
-        result, warning = self._query(ports)
+        result = self._query(ports)
         if not isinstance(result, list):
             raise CannotAsk(_odd(result))
         try:
             if result and not isinstance(result[0], dict):  # scalar: [time, "value"]
-                return [_answer("", None, result[1], warning)]
+                return [_answer("", None, result[1])]
             if result and "values" in result[0]:
                 raise CannotAsk(
                     "the query answers with a range of times: make it an instant query, without [5m] outside"
                 )
-            return self._answers(result, warning)
+            return self._answers(result)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise CannotAsk(_odd(result)) from error
 
-    def _query(self, ports: CheckPorts) -> tuple[Any, str]:
-        """The result, and what Prometheus warned about (which the client library leaves out)."""
+    def _query(self, ports: CheckPorts) -> Any:
+        """The result. Raises CannotAsk, also where Prometheus warns (which the client library leaves out)."""
         warnings: list[str] = []
 
         def look(response: requests.Response, **_: object) -> None:
@@ -91,7 +94,9 @@ class Prometheus(HttpAccess, CheckType):
             client = PrometheusConnect(self.url.rstrip("/"), session=session)  # whose deadline and one attempt count
             with ports.neighbour(self.url):
                 result = self._ask(client, ports.timeout)
-        return result, one_line("; ".join(warnings), 200)
+        if warnings:
+            raise CannotAsk(f"the answer may be partial: {one_line('; '.join(warnings), 400)}")
+        return result
 
     def _ask(self, client: PrometheusConnect, seconds: float) -> Any:
         """Raises NeighbourSilent, CannotAsk."""
@@ -105,13 +110,13 @@ class Prometheus(HttpAccess, CheckType):
             kind = CannotAsk if answers else NeighbourSilent
             raise kind(f"Prometheus at {self.url}: {say_failure(error)}") from error
 
-    def _answers(self, vector: Sequence[Mapping[str, Any]], warning: str) -> Sequence[Answer]:
+    def _answers(self, vector: Sequence[Mapping[str, Any]]) -> Sequence[Answer]:
         host_label = self.host_label or (self.subject[0] if self.subject else "")
         answers = []
         for series in vector:
             labels = series["metric"]
             host = one_line(_without_port(labels[host_label]), 200) if labels.get(host_label) else None
-            answers.append(_answer(self._name(labels), host, series["value"][1], warning))
+            answers.append(_answer(self._name(labels), host, series["value"][1]))
         names = Counter(answer.subject for answer in answers)
         if len(names) == len(answers):
             return answers
@@ -129,12 +134,11 @@ class Prometheus(HttpAccess, CheckType):
         return Answer({}, Verdict.UNKNOWN, one_line(f"{times} series are named alike: {advice}"), name)
 
 
-def _answer(subject: str, host: str | None, value: str, warning: str) -> Answer:
+def _answer(subject: str, host: str | None, value: str) -> Answer:
     number = float(value)
-    note = f" (partial: {warning})" if warning else ""
     if number != number:
-        return Answer({}, Verdict.UNKNOWN, f"no number: NaN{note}", subject, host)
-    return Answer({"value": number}, Verdict.OK, f"value {number:.6g}{note}", subject, host)
+        return Answer({}, Verdict.UNKNOWN, "no number: NaN", subject, host)
+    return Answer({"value": number}, Verdict.OK, f"value {number:.6g}", subject, host)
 
 
 def _refuse_errors(response: requests.Response) -> None:
@@ -158,7 +162,8 @@ def _warnings(body: bytes) -> list[str]:
         found = json.loads(body).get("warnings") or []
     except (ValueError, AttributeError, RecursionError):
         return []
-    return [str(each) for each in found] if isinstance(found, list) else []
+    said = [str(each) for each in found] if isinstance(found, list) else []
+    return [each for each in said if not each.startswith(_REMARK)]
 
 
 def _without_port(instance: str) -> str:

@@ -141,7 +141,8 @@ class _BoundedAdapter(HTTPAdapter):
             response.raw.close()
         if self._deadline.expired:  # without a Content-Length the cut looks like a proper end
             raise requests.Timeout(say_silence(self._deadline.seconds))
-        response._content = bytes(body[: self._body_limit])
+        del body[self._body_limit :]
+        response._content = bytes(body)
         response._content_consumed = True  # type: ignore[attr-defined]
 
 

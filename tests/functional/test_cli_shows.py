@@ -87,7 +87,7 @@ def test_status_says_what_troubles_the_agent(site: ControlSite) -> None:
         "30 OK, 1 CRITICAL, 2 unconfirmed; 1 cannot be asked",
         "3 updates wait",
         "1 of 2 answer",
-        "web1 has not answered for 40s; tried again in 5s",
+        "web1 has not answered for 40 s; tried again in 5 s",
         "connection refused",
         "NOTHING CAN BE COMMITTED, so nothing is done: no space left",
     ):

@@ -1,6 +1,8 @@
 """A real Prometheus, asking every second, and a real node-exporter for it to ask."""
 
 import json
+import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -60,6 +62,7 @@ class Prometheus:
         self.targets = dict(targets)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self._remote: str | None = None
         words = [_program("prometheus"), f"--config.file={self.folder}/prometheus.yml"]
         words += [f"--storage.tsdb.path={self.folder}/data", f"--web.listen-address=127.0.0.1:{self.port}"]
         self._program = Program("prometheus", words, self.folder / "log")
@@ -77,15 +80,26 @@ class Prometheus:
 
     def start(self) -> None:
         """Start, or start again on the same port with the data it had."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        jobs = [{"targets": [target], "labels": {"instance": name}} for name, target in self.targets.items()]
-        scrape = {"job_name": "tests", "static_configs": jobs}
-        settings = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [scrape]}
-        (self.folder / "prometheus.yml").write_text(json.dumps(settings))  # JSON is YAML
+        self._configure()
         self._program.start(self._is_ready)
 
     def stop(self) -> None:
         self._program.stop()
+
+    def remote_read(self, url: str | None) -> None:
+        """From now on it also asks another server for series. One that does not answer makes answers partial."""
+        self._remote = url
+        self._configure()
+        assert self._program.pid is not None, "it does not run"
+        os.kill(self._program.pid, signal.SIGHUP)
+
+    def _configure(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        jobs = [{"targets": [target], "labels": {"instance": name}} for name, target in self.targets.items()]
+        scrape = {"job_name": "tests", "static_configs": jobs}
+        settings = {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": [scrape]}
+        settings["remote_read"] = [{"url": self._remote, "read_recent": True}] if self._remote else []
+        (self.folder / "prometheus.yml").write_text(json.dumps(settings))  # JSON is YAML
 
     def ask(self, query: str) -> list[dict[str, Any]]:
         """The result vector of an instant query, as the HTTP API gives it."""

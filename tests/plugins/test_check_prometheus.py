@@ -118,10 +118,17 @@ def test_series_that_are_named_alike_are_unknown_and_hide_no_other(http_site: Ht
     assert "2 series are named alike: aggregate the query by (i)" in answers["a"].message
 
 
-def test_a_partial_answer_says_so(http_site: HttpSite) -> None:
-    url = canned(http_site, [series(i="a")], warnings=["store s3 is away\n"])
+@pytest.mark.parametrize("result", [[series(i="a")], []])
+def test_a_partial_answer_proves_nothing(http_site: HttpSite, result: list[dict[str, Any]]) -> None:
+    url = canned(http_site, result, warnings=["store s3 is away\n"])
+    with pytest.raises(CannotAsk, match=r"^the answer may be partial: store s3 is away$"):
+        ask(url, "q")
+
+
+def test_a_remark_on_the_query_is_no_warning(http_site: HttpSite) -> None:
+    url = canned(http_site, [series(i="a")], warnings=["PromQL info: metric might not be a counter"])
     [answer] = ask(url, "q")
-    assert answer.message == "value 1 (partial: store s3 is away)"
+    assert answer.message == "value 1"
 
 
 def test_sends_the_query_with_its_deadline_and_logs_in(http_site: HttpSite) -> None:
