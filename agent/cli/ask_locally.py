@@ -7,7 +7,7 @@ from typing import Any
 from agent.cli import places, times
 from agent.cli.agent_client import NoAgent
 from agent.cli.exits import no_such
-from agent.config.load import load
+from agent.cli.reading import configuration_in
 from agent.model.observation import Observation
 from agent.runtime.control.plain import plain
 from agent.runtime.interview import Interviewer, Put
@@ -24,7 +24,7 @@ def ask_locally(name: str, host: str | None, config: Path | None, nobody: NoAgen
     folder = config or places.config_folder()
     if nobody is not None and not folder.is_dir():
         raise nobody
-    configuration = load(folder)
+    configuration = configuration_in(folder)
     settings = configuration.settings
     rules = settings.checks.get(name)
     if rules is None:

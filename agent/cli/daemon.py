@@ -57,12 +57,11 @@ def check_config(folder: Folder = None, config: ConfigOption = None, as_json: Js
     """Check the configuration; print every problem with its place, what is wrong and what would be right."""
     from agent.cli.config_summary import as_json as said_to_programs
     from agent.cli.config_summary import say_problems, say_warnings, summary
-    from agent.config.load import load
+    from agent.cli.reading import configuration_in
     from agent.config.problem import ConfigProblems
 
     try:
-        where = chosen(folder, config)
-        configuration = load(where, environ=places.as_the_service_sees(where))
+        configuration = configuration_in(chosen(folder, config))
     except ConfigProblems as found:
         if as_json:
             say_json(said_to_programs(found.problems))

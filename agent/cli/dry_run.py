@@ -9,14 +9,14 @@ from rich.text import Text
 
 from agent.cli import style
 from agent.cli.exits import no_such, refused
+from agent.cli.reading import configuration_in
 from agent.cli.terminal import put, safe, safe_lines
-from agent.config.load import load
 from agent.core.preview import PreviewedStep, preview
 
 
 def dry_run(name: str, hosts: Sequence[str], values: Mapping[str, object], folder: Path) -> list[PreviewedStep]:
     """Raises ConfigProblems, and Failure for what the configuration does not have."""
-    settings = load(folder).settings
+    settings = configuration_in(folder).settings
     runbook = settings.runbooks.get(name)
     if runbook is None:
         raise no_such("runbook", name, settings.runbooks)

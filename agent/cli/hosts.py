@@ -17,9 +17,9 @@ hosts = noun("hosts", "The hosts of the configuration, and whether they can be l
 @hosts.command("list")
 def listed(config: ConfigOption = None, as_json: Json = False) -> None:
     """The hosts: name, address, how they are reached, groups."""
-    from agent.config.load import load
+    from agent.cli.reading import configuration_in
 
-    settings = load(chosen(None, config)).settings
+    settings = configuration_in(chosen(None, config)).settings
     found = [
         {
             "name": name,
@@ -53,9 +53,9 @@ def check(
 ) -> None:
     """Log in to hosts from here, as the agent would, and run `true`. Exit code 1 if any failed."""
     from agent.cli.login_check import log_in, print_login
-    from agent.config.load import load
+    from agent.cli.reading import configuration_in
 
-    configuration = load(chosen(None, config))
+    configuration = configuration_in(chosen(None, config))
     out = console()
     found = []
     for one in log_in(configuration, names or (), sudo=sudo):

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from agent.cli.answers import RunbookAnswer
-from agent.config.load import load
+from agent.cli.reading import configuration_in
 
 
 def runbooks_in(folder: Path) -> list[RunbookAnswer]:
     """As a running agent would answer. Raises ConfigProblems."""
-    settings = load(folder).settings
+    settings = configuration_in(folder).settings
     return [
         {
             "name": name,

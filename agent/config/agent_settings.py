@@ -26,6 +26,13 @@ def _hides_something(pattern: Pattern) -> Pattern:
 HiddenPattern = Annotated[Expression, AfterValidator(_hides_something)]
 
 
+class AuthoredSigners(Authored):
+    """Who may sign runbooks, in the formats of ssh-keygen(1)."""
+
+    allowed_signers: str = Field(description="File with who may sign, one in a line: NAME KEYTYPE KEY.")
+    revoked: str | None = Field(None, description="File with keys that count no more: public keys, or a KRL.")
+
+
 class AuthoredAgent(Authored):
     """Everything in `agent:`. Paths are relative to the configuration folder. Durations in seconds, sizes in bytes."""
 
@@ -38,6 +45,9 @@ class AuthoredAgent(Authored):
     runbooks: tuple[str, ...] = Field(
         (), description="Folders with runbooks; default: runbooks in the configuration folder, else beside it."
     )
+    signed_runbooks: AuthoredSigners | None = Field(
+        None, description="Only runbooks that one of these signed are used."
+    )
     workers: int = Field(20, ge=1, le=1000, description="Checks asked at the same time.")
     step_workers: int = Field(50, ge=1, le=1000, description="Runbook steps carried out at the same time.")
     log_level: LogLevel = "info"
@@ -49,12 +59,24 @@ class AuthoredAgent(Authored):
 
 
 @dataclass(frozen=True, slots=True)
+class Signers:
+    """Files that say who may sign runbooks, and whose keys count no more."""
+
+    allowed: Path
+    revoked: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AgentSettings:
-    """As authored, with every path absolute. `output_limit` in bytes, `stop_within` in seconds."""
+    """As authored, with every path absolute. `output_limit` in bytes, `stop_within` in seconds.
+
+    `signers` None: runbooks need no signature.
+    """
 
     state_dir: Path
     socket: Path
     runbooks: tuple[Path, ...]
+    signers: Signers | None = None
     workers: int = 20
     step_workers: int = 50
     log_level: LogLevel = "info"
@@ -73,6 +95,7 @@ def read_agent(source: Folder, folder: Path, environ: Mapping[str, str]) -> Agen
         state_dir=state_dir,
         socket=_socket(authored.socket, folder, state_dir, environ),
         runbooks=_runbook_folders(source, authored.runbooks, folder),
+        signers=_signers(source, authored.signed_runbooks, folder),
         workers=authored.workers,
         step_workers=authored.step_workers,
         log_level=authored.log_level,
@@ -125,3 +148,16 @@ def _runbook_folders(source: Folder, written: tuple[str, ...], folder: Path) -> 
             what = f"{place} is not a folder"
             source.report(("agent", "runbooks", index), what, "write a path relative to the configuration folder")
     return places
+
+
+def _signers(source: Folder, written: AuthoredSigners | None, folder: Path) -> Signers | None:
+    if written is None:
+        return None
+    signers = Signers(
+        absolute(written.allowed_signers, folder), absolute(written.revoked, folder) if written.revoked else None
+    )
+    for key, file in (("allowed_signers", signers.allowed), ("revoked", signers.revoked)):
+        if file is not None and not file.is_file():
+            what = f"there is no file {file}"
+            source.report(("agent", "signed_runbooks", key), what, "write a path relative to the configuration folder")
+    return signers

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
+from agent.config.agent_settings import Signers
 from agent.config.names import refer, refer_to_hosts
 from agent.config.problem import Path, Problem, say_known
 from agent.config.runbook import read_runbook
+from agent.config.signature import CannotVerify, NotSigned, signer_of
 from agent.config.source import Folder, RunbookFile, read_text
 from agent.config.yaml import Unreadable, read_document, unreadable
 from agent.core.variables import given_values, variables_for
@@ -24,18 +26,30 @@ class Entry:
 
 
 class Library:
-    """Runbooks by name. `names` holds also those that are written but not sound."""
+    """Runbooks by name. `names` holds also those that are written but not sound; `files`: all that were read.
 
-    def __init__(self, folders: Iterable[FilePath], *, is_whole: bool = True) -> None:
-        """`is_whole`: False when a folder is missing, which has been said already."""
+    `cannot_verify`: why nothing can be said about signatures. Nothing is asked any more once there is one.
+    """
+
+    def __init__(self, folders: Iterable[FilePath], *, is_whole: bool = True, signers: Signers | None = None) -> None:
+        """`is_whole`: False when a folder is missing, which has been said already. `signers`: one must have signed."""
         self.entries: dict[str, Entry] = {}
         self.names: set[str] = set()
+        self.files: list[FilePath] = []
         self.is_whole = is_whole
+        self.cannot_verify: CannotVerify | None = None
+        self._signers = signers
         self._sources: list[RunbookFile] = []
         self._homes: dict[str, str] = {}
         for folder in folders:
             for file in self._files(folder):
                 self._read(file)
+
+    @property
+    def kinds(self) -> set[type]:
+        """Step kinds that the runbooks use."""
+        books = (entry.runbook for entry in self.entries.values())
+        return {type(step.action) for book in books for step in (*book.treatment, *book.rollback)}
 
     @property
     def problems(self) -> list[Problem]:
@@ -88,14 +102,18 @@ class Library:
         ]
 
     def _read(self, file: FilePath) -> None:
+        self.files.append(file)
         text, problem = read_text(file)
+        signer = ""
+        if problem is None and self._signers is not None:
+            signer, problem = self._signer(text, file, self._signers)
         document = read_document(text, shown(file)) if problem is None else unreadable(shown(file), problem)
         source = RunbookFile(document)
         self._sources.append(source)
         if not document.readable:
             self.is_whole = False
             return
-        runbook = read_runbook(source, text)
+        runbook = read_runbook(source, text, signer)
         written = document.data.get("runbook") if isinstance(document.data, dict) else None
         if not isinstance(written, str):
             self.is_whole = False  # any name may be meant
@@ -108,6 +126,18 @@ class Library:
         self._homes[written] = f"{document.file}:{document.locate(('runbook',))[1].line}"
         if runbook is not None:
             self.entries[written] = Entry(file, source, runbook)
+
+    def _signer(self, text: str, file: FilePath, signers: Signers) -> tuple[str, Unreadable | None]:
+        """Who signed it. What nobody signed is not even parsed."""
+        if self.cannot_verify is not None:
+            return "", None  # said once, and enough to refuse all
+        try:
+            return signer_of(text.encode(), file.absolute(), signers), None
+        except CannotVerify as error:
+            self.cannot_verify = error
+            return "", None
+        except NotSigned as error:
+            return "", Unreadable(str(error), error.hint)
 
 
 def shown(file: FilePath) -> str:

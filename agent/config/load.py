@@ -11,25 +11,38 @@ from agent.config.checks import read_checks
 from agent.config.configuration import Configuration
 from agent.config.inventory import read_groups, read_hosts, read_logins
 from agent.config.library import Library
+from agent.config.permissions import agent_files, check_permissions, login_files, program_files, secret_files
 from agent.config.problem import ConfigProblems
 from agent.config.secret import read_secrets
 from agent.config.services import read_policy, read_services, read_teams
 from agent.config.source import Folder
 from agent.config.tickets import read_tickets
+from agent.config.trust import Trust, owner_of, trusted_users
 from agent.config.ways_in import check_ways_in
 from agent.model.settings import Settings
 
 
-def load(folder: Path, *, runbooks: Path | None = None, environ: Mapping[str, str] = os.environ) -> Configuration:
+def load(
+    folder: Path,
+    *,
+    runbooks: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    by_agent: bool = True,
+) -> Configuration:
     """Read `folder` (not its subfolders) and the runbook folders it names, or `runbooks` instead of those.
 
-    Raises ConfigProblems with everything that is wrong in any file. Nothing is written, and no secret is read.
+    Raises ConfigProblems with everything that is wrong in any file, and with files that others may change or, if
+    secret, read. Nothing is written, and no secret is read. `by_agent`: False when somebody looks at what another
+    user's agent goes by. Its user is then the owner of its state folder or else of the configuration.
     """
     source = Folder(folder)
     root = folder.absolute()
     agent = read_agent(source, root, environ)
     folders = [runbooks] if runbooks is not None else [place for place in agent.runbooks if place.is_dir()]
-    library = Library(folders, is_whole=runbooks is not None or len(folders) == len(agent.runbooks))
+    is_whole = runbooks is not None or len(folders) == len(agent.runbooks)
+    library = Library(folders, is_whole=is_whole, signers=agent.signers)
+    if library.cannot_verify is not None:
+        source.report(("agent", "signed_runbooks"), str(library.cannot_verify), library.cannot_verify.hint)
     hosts, groups, teams = read_hosts(source), read_groups(source), read_teams(source)
     settings = Settings(
         hosts=hosts,
@@ -49,7 +62,12 @@ def load(folder: Path, *, runbooks: Path | None = None, environ: Mapping[str, st
     tickets = read_tickets(source)
     secrets = read_secrets(source, root)
     access = read_access(source)
-    if problems := [*source.problems, *library.problems]:
+    trust = Trust(trusted_users(os.geteuid() if by_agent else owner_of(agent.state_dir, root), environ))
+    named = agent_files(agent) | login_files(source, logins, environ) | secret_files(secrets, environ)
+    kinds = {type(probe.check_type) for probe in checks.probes} | library.kinds
+    files = [root, *source.files, *folders, *library.files, *program_files({*kinds, type(tickets)})]
+    unsafe = check_permissions(trust, source, files, named)
+    if problems := [*source.problems, *library.problems, *unsafe]:
         raise ConfigProblems(problems)
     return Configuration(
         folder=root,

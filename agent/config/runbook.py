@@ -26,14 +26,18 @@ def parse_runbook(text: str, file: str) -> Runbook:
     return runbook
 
 
-def read_runbook(source: RunbookFile, text: str) -> Runbook | None:
-    """As `parse_runbook`, but problems go to `source`; the runbook is then only good for finding more."""
+def read_runbook(source: RunbookFile, text: str, signed_by: str = "") -> Runbook | None:
+    """As `parse_runbook`, but problems go to `source`; the runbook is then only good for finding more.
+
+    `signed_by`: who signed this very text.
+    """
     data = source.document_of(()).data
     if not isinstance(data, dict):
         if not source.problems:
             source.report((), f"expected {MAPPING}, got {show(data)}", "begin with runbook: NAME")
         return None
-    filled_in: dict[str, object] = {"text": text, "digest": hashlib.sha256(text.encode()).hexdigest()}
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    filled_in: dict[str, object] = {"text": text, "digest": digest, "signed_by": signed_by}
     filled_in |= _sections(source, data)
     others = {key: value for key, value in data.items() if key not in SECTIONS}
     runbook, findings = validate(Runbook, others, (), source.reach, filled_in, also=SECTIONS)

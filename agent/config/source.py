@@ -63,7 +63,8 @@ class RunbookFile(OneFile):
 class Folder(Source):
     """The configuration folder: sections put together from all its files.
 
-    `is_whole` is False when a file could not be read: what seems to be missing may stand there.
+    `is_whole` is False when a file could not be read: what seems to be missing may stand there. `files`: all that
+    belong to it.
     """
 
     def __init__(self, folder: FilePath) -> None:
@@ -73,7 +74,8 @@ class Folder(Source):
         self._homes: dict[tuple[str, str], Document] = {}
         self._documents: dict[str, Document] = {}
         self._nowhere = unreadable(str(folder), Unreadable(""))
-        for file in self._files(folder):
+        self.files = self._files(folder)
+        for file in self.files:
             self._add(_read(file))
 
     def document_of(self, path: Path) -> Document:

@@ -116,7 +116,10 @@ class Variable(Authored):
 
 
 class Runbook(Authored):
-    """A runbook as loaded. `text` is what people wrote, `digest` its SHA-256: what ran can be shown later."""
+    """A runbook as loaded. `text` is what people wrote, `digest` its SHA-256: what ran can be shown later.
+
+    `signed_by`: the allowed signer who signed this text; empty where signatures are not asked for.
+    """
 
     name: str = Field(alias="runbook")
     description: str = ""
@@ -130,6 +133,7 @@ class Runbook(Authored):
     verify: Verify = Verify()
     text: str = Field("", exclude=True)
     digest: str = Field("", exclude=True)
+    signed_by: str = Field("", exclude=True)
 
     @property
     def treatment(self) -> tuple[Step, ...]:

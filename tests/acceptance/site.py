@@ -169,7 +169,9 @@ class Site:
     def tickets(self, roundup: Roundup, *, url: str = "") -> None:
         """Incidents are copied to the tracker, which is asked at `url` if it is given."""
         self.write("tickets.yaml", TICKETS.format(url=url or roundup.url, user=roundup.user, prefix=self.prefix))
-        (self.config / "tracker-password").write_text(f"{roundup.password}\n")
+        password = self.config / "tracker-password"
+        password.touch(mode=0o600)
+        password.write_text(f"{roundup.password}\n")
 
     def filed(self, roundup: Roundup) -> list[dict[str, Any]]:
         """The issues that the daemon filed there, oldest first."""

@@ -209,7 +209,9 @@ def test_the_passphrase_of_a_key_is_a_secret_by_reference(place: Place, own_sshd
     """Kept apart from the key, and read by the whole agent as by the pool alone."""
     key = make_key(tmp_path / "key", passphrase="open sesame")
     let_in(own_sshd, key)
-    (tmp_path / "passphrase").write_text("open sesame\n")
+    secret_file = tmp_path / "passphrase"
+    secret_file.touch(mode=0o600)
+    secret_file.write_text("open sesame\n")
     login = {"user": own_sshd.user, "port": own_sshd.port, "key_file": str(key), "passphrase": "site-key"}
     host = {"address": own_sshd.address, "login": {**login, "known_hosts": str(own_sshd.known_hosts)}}
     place.write(
