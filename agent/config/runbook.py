@@ -17,10 +17,10 @@ _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]{0,63}"
 _TYPES: dict[str, tuple[type, ...]] = {"string": (str,), "integer": (int,), "number": (int, float), "boolean": (bool,)}
 
 
-def parse_runbook(text: str, file: str) -> Runbook:
+def parse_runbook(text: str, file: str, signed_by: str = "") -> Runbook:
     """The runbook that `text` says; `file` is how problems call it. Raises ConfigProblems."""
     source = RunbookFile(read_document(text, file))
-    runbook = read_runbook(source, text)
+    runbook = read_runbook(source, text, signed_by)
     if source.problems or runbook is None:
         raise ConfigProblems(source.problems)
     return runbook

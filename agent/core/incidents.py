@@ -218,10 +218,12 @@ def _with_ladder(draft: Draft, incident: Incident, symptom: Symptom) -> tuple[tu
     if any(name == check for name, _ in incident.ladders):
         return incident.ladders
     runbooks = draft.settings.runbooks
+    written = [
+        (runbooks[rung.runbook], rung.vars) for rung in draft.settings.checks[check].ladder if rung.runbook in runbooks
+    ]
     rungs = tuple(
-        Rung(rung.runbook, runbooks[rung.runbook].digest, given_values(runbooks[rung.runbook], rung.vars))
-        for rung in draft.settings.checks[check].ladder
-        if rung.runbook in runbooks
+        Rung(runbook.name, runbook.digest, given_values(runbook, values), runbook.signed_by)
+        for runbook, values in written
     )
     return (*incident.ladders, (check, rungs))
 

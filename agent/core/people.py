@@ -263,7 +263,8 @@ def _start_by_hand(
     if incident:
         incident = draft.put_incident(replace(draft.incident(incident.id) or incident, execution=execution.id))
         tell(draft, incident, Milestone.UPDATED, f"Treatment by {actor}: {runbook.name} on {some(hosts)}")
-    return Reply(True, f"{runbook.name} started on {some(hosts)} as {execution.id}", execution.id)
+    said = f"{runbook.name} (text {runbook.short_digest}) started on {some(hosts)} as {execution.id}"
+    return Reply(True, said, execution.id)
 
 
 def _approve(draft: Draft, actor: str, answer: events.Approve) -> Reply:

@@ -85,7 +85,9 @@ def start(
         serial=runbook.batch_size(len(hosts)),
         variables=values,
         override=override,
+        signed_by=runbook.signed_by,
     )
+    signed = {"signed_by": runbook.signed_by} if runbook.signed_by else {}
     despite = f", guards overruled: {override}" if override else ""
     draft.record(
         execution.incident or execution.id,
@@ -97,6 +99,7 @@ def start(
         digest=runbook.digest,
         hosts=list(hosts),
         serial=execution.serial,
+        **signed,
     )
     return advance(draft, execution)
 

@@ -102,7 +102,8 @@ class Execution:
     """One run of a runbook. `incident` None: run by hand. Batches are treated one after the other.
 
     `held_because`: why the next host waits. `stopped_because`: a person took over; nothing further
-    starts. `override`: the reason a person gave for overruling the guards.
+    starts. `override`: the reason a person gave for overruling the guards. `digest`, `signed_by`: of the
+    runbook's text.
     """
 
     id: str
@@ -121,6 +122,7 @@ class Execution:
     stopped_because: str | None = None
     override: str | None = None
     due: float | None = None
+    signed_by: str = ""
 
     def run_on(self, host: str) -> HostRun:
         return next(run for run in self.runs if run.host == host)

@@ -55,13 +55,14 @@ class Symptom:
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One treatment of the ladder: the runbook's name, the hash of the text the incident started with,
-    and the values for its variables that the ladder gives.
+    """One treatment of the ladder: the runbook's name, the hash of the text the incident started with and who
+    signed it, and the values for its variables that the ladder gives.
     """
 
     runbook: str
     digest: str
     variables: Mapping[str, object] = field(default_factory=dict)
+    signed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

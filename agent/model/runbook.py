@@ -136,6 +136,11 @@ class Runbook(Authored):
     signed_by: str = Field("", exclude=True)
 
     @property
+    def short_digest(self) -> str:
+        """Enough of it for people to tell texts apart, and the beginning of what sha256sum says of the file."""
+        return self.digest[:12]
+
+    @property
     def treatment(self) -> tuple[Step, ...]:
         """Evidence first: nothing is changed before the state of things is kept."""
         return self.evidence + self.steps

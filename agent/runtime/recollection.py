@@ -50,10 +50,27 @@ def awaited(state: State) -> set[str]:
 
 def _library(saved: Saved) -> dict[str, Runbook]:
     """The runbook texts that incidents started with, as they were written then."""
+    signers = _signers(saved)
     library: dict[str, Runbook] = {}
     for digest, text in saved.runbooks.items():
         try:
-            library[digest] = parse_runbook(text, f"runbook {digest[:12]} as kept in the record")
+            runbook = parse_runbook(text, f"runbook {digest[:12]} as kept in the record", signers.get(digest, ""))
         except ConfigProblems as problems:
             log.error("an incident started with a runbook that can no longer be read: %s", problems)
+            continue
+        if runbook.digest == digest:
+            library[digest] = runbook
+        else:
+            log.error("the text of runbook %s was changed in the record: it is not used", digest[:12])
     return library
+
+
+def _signers(saved: Saved) -> dict[str, str]:
+    """By digest: who had signed the text when it was loaded."""
+    signers = {
+        rung.digest: rung.signed_by
+        for incident in saved.incidents.values()
+        for _check, rungs in incident.ladders
+        for rung in rungs
+    }
+    return signers | {execution.digest: execution.signed_by for execution in saved.executions.values()}
