@@ -97,6 +97,7 @@ class ExecutionAnswer(TypedDict):
     held_because: str | None
     stopped_because: str | None
     override: str | None
+    signed_by: str
 
 
 class EntryAnswer(TypedDict):
@@ -188,6 +189,7 @@ class StatusAnswer(TypedDict):
     ssh_connections: int
     decisions: BacklogAnswer
     steps_under_way: list[str]
+    changed_runbooks: list[str]
     you: YouAnswer
 
 
@@ -231,6 +233,8 @@ class RunbookAnswer(TypedDict):
     hosts: str
     used_by: list[str]
     text: str
+    signed_by: str
+    changed_on_disk: bool
 
 
 class ChainAnswer(TypedDict):

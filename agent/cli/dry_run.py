@@ -12,10 +12,16 @@ from agent.cli.exits import no_such, refused
 from agent.cli.reading import configuration_in
 from agent.cli.terminal import put, safe, safe_lines
 from agent.core.preview import PreviewedStep, preview
+from agent.model.runbook import Runbook
 
 
-def dry_run(name: str, hosts: Sequence[str], values: Mapping[str, object], folder: Path) -> list[PreviewedStep]:
-    """Raises ConfigProblems, and Failure for what the configuration does not have."""
+def dry_run(
+    name: str, hosts: Sequence[str], values: Mapping[str, object], folder: Path
+) -> tuple[Runbook, list[PreviewedStep]]:
+    """The runbook, and what it would do.
+
+    Raises ConfigProblems, and Failure for what the configuration does not have.
+    """
     settings = configuration_in(folder).settings
     runbook = settings.runbooks.get(name)
     if runbook is None:
@@ -27,7 +33,7 @@ def dry_run(name: str, hosts: Sequence[str], values: Mapping[str, object], folde
         if host not in settings.hosts:
             raise no_such("host", host, settings.hosts)
     try:
-        return preview(runbook, [settings.hosts[host] for host in chosen], values)
+        return runbook, preview(runbook, [settings.hosts[host] for host in chosen], values)
     except ValueError as error:
         raise refused(str(error)) from None
 

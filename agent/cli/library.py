@@ -17,6 +17,8 @@ def runbooks_in(folder: Path) -> list[RunbookAnswer]:
             "hosts": runbook.hosts,
             "used_by": [check.name for check in settings.checks.values() if name in check.runbooks],
             "text": runbook.text,
+            "signed_by": runbook.signed_by,
+            "changed_on_disk": False,
         }
         for name, runbook in sorted(settings.runbooks.items())
     ]

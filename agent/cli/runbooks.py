@@ -10,6 +10,7 @@ from agent.cli.agent_client import NoAgent
 from agent.cli.answers import RunbookAnswer
 from agent.cli.completion import runbook_names
 from agent.cli.daemon import ConfigOption
+from agent.cli.digest import say_text
 from agent.cli.exits import Code, no_such
 from agent.cli.ids import SomeIncident
 from agent.cli.nouns import noun
@@ -23,6 +24,8 @@ Hosts = Annotated[list[str] | None, typer.Option("--host", metavar="HOST", help=
 Values = Annotated[
     list[str] | None, typer.Option("--var", metavar="NAME=VALUE", help="Value of a variable; may be repeated.")
 ]
+
+_CHANGED = "changed on disk since it was loaded; not used before: paramedic reload"
 
 
 @runbook.command("list")
@@ -41,7 +44,10 @@ def listed(ctx: typer.Context, config: ConfigOption = None, as_json: Json = Fals
     table.add_column("CALLED FOR BY", overflow="fold")
     for one in found:
         used = Text(safe(", ".join(one["used_by"]))) if one["used_by"] else Text("by hand only", style.LABEL)
-        table.add_row(Text(safe(one["name"]), "bold"), Text(safe(one["description"])), used)
+        does = Text(safe(one["description"]))
+        if one["changed_on_disk"]:
+            does.append("\n" if does else "").append(_CHANGED, "yellow")
+        table.add_row(Text(safe(one["name"]), "bold"), does, used)
     put(console(), table)
 
 
@@ -56,6 +62,9 @@ def show(ctx: typer.Context, name: Name, config: ConfigOption = None, as_json: J
         say_json(found)
     else:
         say(found["text"])
+        complain(f"({say_text(found['digest'], found['signed_by'])})")
+        if found["changed_on_disk"]:
+            complain(f"({_CHANGED})")
 
 
 @runbook.command("run")
@@ -108,13 +117,14 @@ def dry_run(
     from agent.cli.dry_run import dry_run as preview_of
     from agent.cli.dry_run import print_dry_run
 
-    steps = preview_of(name, hosts or [], given(values), config or places.needed_config_folder())
+    found, steps = preview_of(name, hosts or [], given(values), config or places.needed_config_folder())
     if as_json:
         from agent.runtime.control.plain import plain
 
-        say_json({"steps": plain(steps)})
+        say_json({"digest": found.digest, "steps": plain(steps)})
     else:
         print_dry_run(console(), steps)
+        complain(f"({say_text(found.digest, found.signed_by)})")
 
 
 @runbook.command("test")

@@ -13,6 +13,8 @@ from agent.config.counted import counted
 if TYPE_CHECKING:
     from rich.text import Text
 
+_NAMES = 6
+
 
 _LATE = 1.0
 """Seconds; decisions that are further behind than that are worth a word."""
@@ -43,6 +45,7 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
         ("decisions", _decisions(found)),
         ("tickets", _tickets(found)),
         ("record", _record(found)),
+        ("config", _config(found)),
         ("config", Text(safe(found["config"]))),
         ("you", Text(safe(f"{found['you']['user']}, {found['you']['role']}"))),
     ):
@@ -54,6 +57,17 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
         out.print()
         newest_first = sorted(found["incidents"], key=lambda one: one["opened_at"], reverse=True)
         put(out, incident_table(newest_first, found["now"], out.width, found["executions"]))
+
+
+def _config(found: StatusAnswer) -> "Text":
+    from rich.text import Text
+
+    text = Text(safe(found["config"]))
+    if changed := found["changed_runbooks"]:
+        names = ", ".join(changed[:_NAMES]) + (f" and {len(changed) - _NAMES} more" if len(changed) > _NAMES else "")
+        said = f"; changed on disk since loaded, not used before paramedic reload: {names}"
+        text.append(safe(said), "yellow")
+    return text
 
 
 def _treatment(found: StatusAnswer) -> "Text":

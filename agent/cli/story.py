@@ -8,6 +8,7 @@ from rich.text import Text
 
 from agent.cli import style, times
 from agent.cli.answers import ExecutionAnswer, IncidentAnswer, StoryAnswer, SymptomAnswer
+from agent.cli.digest import say_text
 from agent.cli.repeats import Repeats
 from agent.cli.terminal import put, safe
 from agent.cli.timeline import timeline
@@ -75,6 +76,7 @@ def _print_run(console: Console, run: ExecutionAnswer, repeats: Repeats) -> None
     facts.add_row("started", Text(f"{times.moment(run['started_at'])} by {safe(run['actor'])}"))
     if run["incident"]:
         facts.add_row("incident", Text(safe(run["incident"])))
+    facts.add_row("text", Text(safe(say_text(run["digest"], run["signed_by"]).removeprefix("text "))))
     if run["override"]:
         facts.add_row("guards", Text(f"overruled: {safe(run['override'])}", style="yellow"))
     for name, value in run["variables"].items():

@@ -112,6 +112,7 @@ class Status:
     ssh_connections: int
     decisions: BacklogView
     steps_under_way: tuple[str, ...]
+    changed_runbooks: tuple[str, ...] = ()
     you: YouView | None = None
 
 
@@ -162,7 +163,7 @@ class CheckView:
 
 @dataclass(frozen=True, slots=True)
 class RunbookView:
-    """`used_by`: checks whose ladder names it."""
+    """`used_by`: checks whose ladder names it. `changed_on_disk`: its file no longer holds the text in force."""
 
     name: str
     description: str
@@ -170,6 +171,8 @@ class RunbookView:
     hosts: str
     used_by: tuple[str, ...]
     text: str
+    signed_by: str = ""
+    changed_on_disk: bool = False
 
 
 @dataclass(frozen=True, slots=True)

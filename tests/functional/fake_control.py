@@ -51,6 +51,7 @@ STATUS = Status(
     ssh_connections=2,
     decisions=BacklogView(0, 0.0, 0.012, 0),
     steps_under_way=(),
+    changed_runbooks=("restart-unit", HOSTILE),
 )
 
 CHECKS = (
@@ -73,7 +74,7 @@ CHECKS = (
 
 RUNBOOKS = (
     RunbookView("restart-web", "Restart nginx.", "d1" * 32, "affected", ("web",), "runbook: restart-web\nsteps: []\n"),
-    RunbookView("restart-unit", HOSTILE, "d2" * 32, "affected", (), f"# {HOSTILE}\n"),
+    RunbookView("restart-unit", HOSTILE, "d2" * 32, "affected", (), f"# {HOSTILE}\n", HOSTILE, True),
 )
 
 SOUND = ChainView(True, 1234, "3fa9" * 16)

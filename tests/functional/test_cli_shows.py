@@ -90,6 +90,7 @@ def test_status_says_what_troubles_the_agent(site: ControlSite) -> None:
         "web1 has not answered for 40 s; tried again in 5 s",
         "connection refused",
         "NOTHING CAN BE COMMITTED, so nothing is done: no space left",
+        "changed on disk since loaded, not used before paramedic reload: restart-unit, ",
     ):
         assert sentence in said
     assert json.loads(site.paramedic("status", "--json").out)["schedule"]["probes"] == STATUS.schedule.probes
@@ -119,8 +120,19 @@ def test_a_check_is_asked_now_and_the_exit_code_says_whether_all_is_well(site: C
 
 def test_runbooks_are_listed_and_shown(site: ControlSite) -> None:
     assert re.search(r"restart-web +Restart nginx\. +web", site.paramedic("runbook", "list").out)
-    assert site.paramedic("runbook", "show", "restart-web").out == "runbook: restart-web\nsteps: []\n"
+    said = site.paramedic("runbook", "show", "restart-web")
+    assert (said.out, said.err) == ("runbook: restart-web\nsteps: []\n", f"(text {'d1' * 6})\n")
     assert site.paramedic("runbook", "show", "nope").code == 1
+
+
+def test_a_runbook_whose_file_changed_is_marked_and_who_signed_the_text_is_said(site: ControlSite) -> None:
+    changed = "changed on disk since it was loaded; not used before: paramedic reload"
+    assert site.paramedic("runbook", "list").out.count(changed) == 1
+    said = site.paramedic("runbook", "show", "restart-unit").err.splitlines()
+    assert said[0].startswith(f"(text {'d2' * 6}, signed by ")
+    assert said[1] == f"({changed})"
+    found = json.loads(site.paramedic("runbook", "show", "restart-unit", "--json").out)
+    assert found["changed_on_disk"] is True
 
 
 def test_records_verify_says_whether_the_chain_holds(site: ControlSite) -> None:

@@ -31,6 +31,7 @@ from agent.model.views import (
     SubjectView,
     TicketsView,
 )
+from agent.runtime.control.on_disk import OnDisk
 from agent.runtime.control.port import AgentBusy, AgentStopping, IncidentQuery
 from agent.runtime.control.spoken import fit_for_the_record, refuse_secrets
 from agent.runtime.control.told import chain_of, story_from
@@ -85,6 +86,7 @@ class Desk:
         self._now = now
         self._reload = reload
         self._started_at = now()
+        self._on_disk = OnDisk()
         self._head = (0, "")
         self._unreadable: str | None = None
         self._closing: Future[Reply | None] = Future()
@@ -145,6 +147,7 @@ class Desk:
             ssh_connections=self._ssh.stats().connections,
             decisions=self._loop.backlog(),
             steps_under_way=self._performer.under_way,
+            changed_runbooks=self._on_disk.changed(self.configuration),
         )
 
     def incidents(self, query: IncidentQuery) -> Sequence[Incident]:
@@ -191,7 +194,8 @@ class Desk:
         return [*found, *missing]
 
     def runbooks(self) -> Sequence[RunbookView]:
-        settings = self._state.settings
+        configuration = self.configuration
+        settings, changed = configuration.settings, self._on_disk.changed(configuration)
         return [
             RunbookView(
                 name=name,
@@ -200,6 +204,8 @@ class Desk:
                 hosts=runbook.hosts,
                 used_by=tuple(c.name for c in settings.checks.values() if name in c.runbooks),
                 text=runbook.text,
+                signed_by=runbook.signed_by,
+                changed_on_disk=name in changed,
             )
             for name, runbook in sorted(settings.runbooks.items())
         ]
