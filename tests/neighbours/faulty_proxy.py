@@ -21,8 +21,10 @@ class Fault:
     part: str
     times: int
     lose_answer: bool = False
+    hold_answer: bool = False
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b"not now"
     meanwhile: Callable[[], None] | None = None
 
 
@@ -38,6 +40,7 @@ class FaultyProxy:
         self.passed: list[tuple[str, str]] = []
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
+        self._over = threading.Event()
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.site = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -51,6 +54,7 @@ class FaultyProxy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -59,9 +63,21 @@ class FaultyProxy:
         """The request takes effect; the connection breaks before its answer."""
         self._faults.append(Fault(method, part, times, lose_answer=True))
 
-    def answer(self, method: str, part: str, status: int, times: int = 1, headers: Mapping[str, str] = {}) -> None:
+    def answer(
+        self,
+        method: str,
+        part: str,
+        status: int,
+        times: int = 1,
+        headers: Mapping[str, str] = {},
+        body: bytes = b"not now",
+    ) -> None:
         """The request never reaches the server."""
-        self._faults.append(Fault(method, part, times, status=status, headers=headers))
+        self._faults.append(Fault(method, part, times, status=status, headers=headers, body=body))
+
+    def hold_answer(self, method: str, part: str, times: int = 1) -> None:
+        """The request takes effect; its answer does not come as long as the proxy is there."""
+        self._faults.append(Fault(method, part, times, hold_answer=True))
 
     def meanwhile(self, method: str, part: str, action: Callable[[], None], times: int = 1) -> None:
         """Somebody does something just before the request reaches the server."""
@@ -97,14 +113,16 @@ class FaultyProxy:
                 self.close_connection = True
                 fault = proxy._fault(self.command, self.path)
                 if fault and fault.status:
-                    return self.say(fault.status, fault.headers, b"not now")
+                    return self.say(fault.status, fault.headers, fault.body)
                 if fault and fault.meanwhile:
                     fault.meanwhile()
                 try:
                     answer = proxy._forward(self.command, self.path, dict(self.headers), body)
                 except requests.ConnectionError:
                     return self.say(502, {}, b"the server behind is gone")
-                if fault and fault.lose_answer:
+                if fault and fault.hold_answer:
+                    proxy._over.wait()
+                if fault and (fault.lose_answer or fault.hold_answer):
                     return None
                 return self.say(answer.status_code, answer.headers, answer.content)
 
