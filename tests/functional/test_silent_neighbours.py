@@ -9,15 +9,25 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import CannotAsk, NeighbourSilent
+from agent.errors import CannotAsk, HostUnreachable, NeighbourSilent
+from agent.model.execution import StepStatus
 from agent.model.health import Key
 from agent.model.inventory import Host
 from agent.model.observation import Answer
 from agent.model.views import NeighbourState
 from agent.plugin.api import CheckPorts
-from agent.runtime.check_shell import killed_after
+from agent.runtime.check_shell import CheckShell, killed_after
 from agent.runtime.neighbours import LONGEST_PAUSE, Neighbours
-from tests.functional.scripted_checks import Watch, make, probe
+from agent.runtime.ports import Ports
+from agent.runtime.secrets import Secrets
+from agent.runtime.shell import LocalShell
+from agent.runtime.shells import Shells
+from agent.runtime.ssh import SshPool
+from agent.steps.run import Run
+from tests.functional.scripted_checks import WEB1, Watch, make, probe
+from tests.functional.ssh_login import login_to
+from tests.neighbours.faulty_line import FaultyLine
+from tests.neighbours.sshd import Sshd
 from tests.neighbours.waiting import until
 
 
@@ -209,6 +219,61 @@ def test_who_waits_for_the_answer_is_not_turned_away(watch: Watch) -> None:
     server.up.set()
     watch.prober.ask_now([Key("b", "localhost")])
     assert watch.wait(1, "b")[0].observations[0].message == "fine"
+
+
+# on a real host
+
+
+@dataclass
+class Ward:
+    """A host behind a line, asked by checks and treated by steps as in the daemon."""
+
+    line: FaultyLine
+    shells: Shells
+    neighbours: Neighbours
+
+    def ask(self) -> str:
+        """What a check that is merely due is told."""
+        shell = CheckShell(self.shells, self.neighbours, "up@web1", urgent=False)
+        try:
+            return shell.run(WEB1, "echo up", timeout=20).stdout
+        except HostUnreachable as error:
+            return str(error)
+
+    def treat(self) -> StepStatus:
+        ports = Ports(self.shells, Secrets({}, {}))
+        return Run(command="true").perform(WEB1, ports, timeout=20, sudo=False).status
+
+
+@pytest.fixture
+def ward(sshd: Sshd, tmp_path: Path) -> Iterator[Ward]:
+    with FaultyLine(sshd.port) as line:
+        known_hosts = tmp_path / "known_hosts"
+        key = sshd.known_hosts.read_text().split(maxsplit=1)[1]
+        known_hosts.write_text(f"[127.0.0.1]:{line.port} {key}")
+        neighbours = Neighbours()
+        pool = SshPool(neighbours=neighbours)
+        login = login_to(sshd, port=line.port, known_hosts=str(known_hosts))
+        yield Ward(line, Shells({"web1": login}, pool, LocalShell()), neighbours)
+        pool.close()
+
+
+def test_a_step_is_never_turned_away_and_its_success_lets_checks_in_again(ward: Ward) -> None:
+    assert ward.ask() == "up\n"
+    ward.line.refuse()
+    for _ in range(3):
+        assert "next try in" not in ward.ask()
+    assert "connection refused (no answer for " in ward.ask()
+
+    ward.line.restore()
+    assert ward.treat() is StepStatus.OK
+    assert ward.ask() == "up\n"
+
+
+def test_the_failure_of_a_step_counts_like_any_other(ward: Ward) -> None:
+    ward.line.refuse()
+    assert [ward.treat() for _ in range(4)] == [StepStatus.UNREACHABLE] * 4
+    assert "next try in" in ward.ask()
 
 
 # what a check leaves behind on a host
