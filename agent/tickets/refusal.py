@@ -18,7 +18,8 @@ LONGEST_WAIT = 3600.0
 """Seconds of a Retry-After that are believed."""
 
 _IN_VAIN = frozenset({400, 413, 414, 422, 431})
-"""What is wrong with the request itself, so that the same one will never be taken."""
+"""What is wrong with what we wanted to write, so that it will never be taken. A question so refused has another fault,
+the server's perhaps (Roundup answers 400 to whatever goes wrong inside it), and what waits for it is kept."""
 
 _BUSY = frozenset({408, 425, 429, 502, 503, 504})
 """No ticket gets through now; later all may."""
@@ -34,7 +35,7 @@ def refused(reply: Reply) -> TicketError:
     status = reply.status
     text = f"{reply.what} answered {status}: {reply.quoted()}"
     effect = Effect.UNKNOWN if reply.changes and status >= 500 else Effect.NONE
-    if status in _IN_VAIN:
+    if status in _IN_VAIN and reply.changes:
         return TicketError(text, retryable=False)
     if status in _BUSY:
         return TicketSystemUnavailable(text, effect=effect, retry_after=_retry_after(reply))
@@ -48,7 +49,7 @@ def refused(reply: Reply) -> TicketError:
         return TicketError(text, retryable=True)
     if status >= 500:
         return TicketError(text, retryable=True, effect=effect, retry_after=_retry_after(reply))
-    # 403, a 404 that is not a ticket's, 405 and the like: rights or the description are wrong. A person can
+    # 403, a 404 that is not a ticket's, 405, a question that is not understood and the like: rights or the description are wrong. A person can
     # put that right, and what waits is then delivered.
     return TicketError(text, retryable=True, retry_after=FOR_A_PERSON)
 

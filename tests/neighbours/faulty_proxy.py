@@ -1,5 +1,6 @@
 """A real HTTP proxy before a real server, that does on demand what networks and busy servers do."""
 
+import contextlib
 import http.server
 import threading
 from collections.abc import Callable, Mapping
@@ -129,6 +130,10 @@ class FaultyProxy:
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = pass_on  # noqa: N815
 
             def say(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+                with contextlib.suppress(ConnectionError):  # whoever asked has gone, or was killed
+                    self._say(status, headers, body)
+
+            def _say(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
                 self.send_response_only(status)
                 for name, value in headers.items():
                     if name.lower() not in HOP:

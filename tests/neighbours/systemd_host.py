@@ -116,6 +116,11 @@ class SystemdHost:
         """A file of root's, and the folders above it."""
         self.run(f"install -D -m {mode} /dev/stdin {path}", given=text)
 
+    def outside(self, path: str) -> Path:
+        """A file of the host's disk as this process sees it, also while the host is switched off."""
+        assert self._machine is not None, f"{self.name} was stopped"
+        return Path(f"/proc/{self._machine.pid}/root{self.folder}/root{path}")
+
     def service(self, unit: str) -> str:
         """Its ActiveState: active, inactive, failed, …"""
         return self.run(f"systemctl is-active {unit}", check=False).stdout.strip()

@@ -1,0 +1,1 @@
+"""`make torture`: a real agent is killed, cut off, starved and lied to; then its record is held against the world."""
