@@ -10,7 +10,7 @@ from agent.core.classification import Reach
 from agent.core.lifecycle import IllegalMove, Move, after
 from agent.core.selection import REPORTED
 from agent.core.state import Draft
-from agent.core.ticketing import tell
+from agent.core.ticketing import as_it_stands, tell
 from agent.core.variables import given_values, variables_for
 from agent.model import events
 from agent.model.commands import Milestone
@@ -64,7 +64,7 @@ def _on_incident(draft: Draft, actor: str, incident: Incident, what: _OnIncident
             return _acknowledge(draft, actor, incident)
         case events.AddNote(_, text):
             draft.record(incident.id, EntryKind.NOTE, text, actor=actor)
-            tell(draft, incident, Milestone.UPDATED, f"{actor}: {text}")
+            tell(draft, incident, as_it_stands(incident), f"{actor}: {text}")
             return Reply(True, f"noted on {incident.id}", incident.id)
         case events.Assign(_, to):
             return _assign(draft, actor, incident, to)
@@ -107,7 +107,7 @@ def _assign(draft: Draft, actor: str, incident: Incident, to: str) -> Reply:
         known = f"the person {to}: no team is called so{_did_you_mean(to, draft.settings.teams)}"
     draft.put_incident(incident)
     draft.record(incident.id, EntryKind.ASSIGNED, f"assigned to {to} by {actor}", actor=actor, to=to)
-    tell(draft, incident, Milestone.UPDATED, f"Assigned to {to} by {actor}")
+    tell(draft, incident, as_it_stands(incident), f"Assigned to {to} by {actor}")
     return Reply(True, f"{incident.id} is assigned to {known}", incident.id)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from agent.core.state import Draft
 from agent.model.commands import Milestone, UpdateTicket
-from agent.model.incident import Incident
+from agent.model.incident import Incident, Phase
 
 
 def tell(draft: Draft, incident: Incident, milestone: Milestone, text: str, *, whole: bool = False) -> Incident:
@@ -19,6 +19,14 @@ def tell(draft: Draft, incident: Incident, milestone: Milestone, text: str, *, w
     incident = draft.put_incident(replace(incident, updates=incident.updates + 1))
     draft.order(UpdateTicket(incident.id, incident.updates, milestone, text, fields=fields_of(incident)))
     return incident
+
+
+def as_it_stands(incident: Incident) -> Milestone:
+    """For what changes nothing: a ticket system may take a word on a solved ticket for a relapse (Roundup does), and
+    must be told again that it is solved.
+    """
+    solved = {Phase.RESOLVED: Milestone.RESOLVED, Phase.CLOSED: Milestone.CLOSED}
+    return solved.get(incident.phase, Milestone.UPDATED)
 
 
 def fields_of(incident: Incident) -> dict[str, object]:

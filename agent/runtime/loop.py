@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,9 +51,9 @@ class Record(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """An event whose sender waits for the reply."""
+    """An event whose sender waits for the reply; a function makes it of what is on record."""
 
-    event: Event
+    event: Event | Callable[[], Event]
     answer: Future[Reply | None]
 
 
@@ -131,8 +131,12 @@ class Loop:
         """Hand in an event; from any thread."""
         self._intake.put(event)
 
-    def ask(self, event: Event) -> "Future[Reply | None]":
-        """Hand in an event and get the reply once the decision is committed. A loop that has ended says no."""
+    def ask(self, event: Event | Callable[[], Event]) -> "Future[Reply | None]":
+        """Hand in an event and get the reply once the decision is committed. A loop that has ended says no.
+
+        A function is called in the deciding thread when all that was decided before is committed: what it reads of
+        the record is the latest. The StoreError that it raises is the answer.
+        """
         return self._put(_Question(event, Future()))
 
     def call(self, change: Callable[[State], None]) -> "Future[Reply | None]":
@@ -202,6 +206,10 @@ class Loop:
             self._lag = self._lag.began(time.monotonic() - since)
 
     def _decide(self, batch: Sequence[_Item]) -> None:
+        for part in _parts(batch):
+            self._decide_part(part)
+
+    def _decide_part(self, batch: Sequence[_Item]) -> None:
         decisions: list[Decision] = []
         answers: list[tuple[Future[Reply | None], Reply | None]] = []
         items: list[_Item | Answers] = together(batch, _TOGETHER)
@@ -211,7 +219,11 @@ class Loop:
                     item.make(self.state)
                     item.answer.set_result(None)
             elif isinstance(item, _Question):
-                decision = self._one(item.event)
+                try:
+                    decision = self._one(item.event() if callable(item.event) else item.event)
+                except StoreError as error:
+                    item.answer.set_exception(error)
+                    continue
                 decisions.append(decision)
                 answers.append((item.answer, decision.reply))
             elif isinstance(item, Answers):
@@ -283,3 +295,15 @@ class Loop:
         if error != self.commit_error:
             self.commit_error = error
             self._committing(error)
+
+
+def _parts(batch: Sequence[_Item]) -> Iterator[list[_Item]]:
+    """In order. What is made of the record begins a part of its own: all before it is committed then."""
+    part: list[_Item] = []
+    for item in batch:
+        if part and isinstance(item, _Question) and callable(item.event):
+            yield part
+            part = []
+        part.append(item)
+    if part:
+        yield part

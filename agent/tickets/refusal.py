@@ -49,8 +49,8 @@ def refused(reply: Reply) -> TicketError:
         return TicketError(text, retryable=True)
     if status >= 500:
         return TicketError(text, retryable=True, effect=effect, retry_after=_retry_after(reply))
-    # 403, a 404 that is not a ticket's, 405, a question that is not understood and the like: rights or the description are wrong. A person can
-    # put that right, and what waits is then delivered.
+    # 403, a 404 that is not a ticket's, 405, a question that is not understood and the like: rights or the description
+    # are wrong. A person can put that right, and what waits is then delivered.
     return TicketError(text, retryable=True, retry_after=FOR_A_PERSON)
 
 

@@ -93,6 +93,24 @@ def test_there_must_be_such_an_incident() -> None:
     assert ward.reply == "there is no incident INC-7"
 
 
+@pytest.mark.parametrize(
+    ("phase", "milestone"),
+    [
+        (Phase.ESCALATED, Milestone.UPDATED),
+        (Phase.RESOLVED, Milestone.RESOLVED),
+        (Phase.CLOSED, Milestone.CLOSED),
+    ],
+)
+@pytest.mark.parametrize("act", ["note", "assign"])
+def test_what_is_said_of_a_solved_incident_leaves_its_ticket_solved(
+    phase: Phase, milestone: Milestone, act: str
+) -> None:
+    ward = Ward(shop())
+    IN_PHASE[phase](ward)
+    assert ward.person(ACTS[act], closed=ward.closed.get("INC-1"))
+    assert ward.updates[-1].milestone is milestone
+
+
 def test_acknowledging_is_done_once_and_told() -> None:
     ward = Ward(shop())
     escalated(ward)

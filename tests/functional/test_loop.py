@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent.core.state import State
-from agent.errors import StoreFull
+from agent.errors import StoreBusy, StoreFull
 from agent.model.check import CheckRules
 from agent.model.decision import Decision
 from agent.model.events import Freeze, Observed, PersonActed
@@ -86,6 +86,33 @@ def test_what_contradicts_the_record_ends_the_loop_instead_of_being_tried_for_ev
         assert not reply.ok
         assert failed.wait(SOON)
     assert store.load(2.0).freeze is None
+
+
+def test_what_is_asked_of_the_record_finds_all_that_was_decided_before_on_it(store: Store) -> None:
+    loop = Loop(State(), store, Clock().now, lambda commands: None)
+    heads: list[int] = []
+
+    def made() -> PersonActed:
+        heads.append(store.head()[0])
+        return FREEZE
+
+    answers = [loop.ask(event) for event in (FREEZE, made)]  # decided in one go, as it has not begun
+    loop.start()
+    replies = [answer.result(SOON) for answer in answers]
+    assert loop.stop(SOON)
+    assert all(reply is not None for reply in replies)
+    assert heads == [1]
+
+
+def test_a_record_that_cannot_be_asked_is_the_answer_and_ends_nothing(store: Store) -> None:
+    def made() -> PersonActed:
+        raise StoreBusy("locked")
+
+    with running(store) as (loop, failed):
+        with pytest.raises(StoreBusy):
+            loop.ask(made).result(SOON)
+        assert loop.ask(FREEZE).result(SOON)
+        assert not failed.is_set()
 
 
 def test_a_full_disk_is_waited_out_and_ends_with_the_stop() -> None:

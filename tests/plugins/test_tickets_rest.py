@@ -91,6 +91,14 @@ def test_a_milestone_that_nothing_is_written_for_tells_nothing(http_site: HttpSi
     assert http_site.requests == []
 
 
+def test_a_question_that_is_refused_spoils_no_update(http_site: HttpSite, tickets: RestTickets) -> None:
+    """It is not the update that is wrong: Roundup answers 400 to whatever goes wrong inside it."""
+    http_site.answer("/search", Answer(400, "An error occurred"))
+    with pytest.raises(TicketError) as failed:
+        tickets.find("INC-1", SECRETS)
+    assert (failed.value.retryable, failed.value.retry_after) == (True, 60)
+
+
 @pytest.mark.parametrize(
     ("answer", "error", "retryable", "effect", "wait"),
     [

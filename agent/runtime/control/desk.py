@@ -104,7 +104,7 @@ class Desk:
         if refused is not None:
             return refused
         act = fit_for_the_record(act, self._redactor)
-        return self._fit(self._answer(self._loop.ask(PersonActed(self._now(), actor, act, self._closed(act)))))
+        return self._fit(self._answer(self._loop.ask(lambda: PersonActed(self._now(), actor, act, self._closed(act)))))
 
     def refused(self, actor: str, text: str) -> None:
         self._loop.post(Refused(self._now(), actor, self._redactor.redact(text)))
@@ -220,6 +220,9 @@ class Desk:
         return replace(reply, text=self._redactor.redact(reply.text))
 
     def _closed(self, act: Act) -> Incident | None:
+        """Read in the deciding thread, between two commits: the state forgets a closed incident before that is on
+        record, and what is decided on an older version of it contradicts the record.
+        """
         id = getattr(act, "incident", None)
         return self._store.incident(id) if isinstance(id, str) and id not in self._state.incidents else None
 
