@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -210,6 +211,8 @@ class App:
 
         unfinished = store.unfinished_steps()  # before the loop runs: what it starts from now on is not left over
         reached(CrashPoint.LOADED)
+        if saved.restored:
+            loop.post(replace(saved.restored, at=clock.now()))
         # Before anything else: what fell due while nobody was there is not late.
         started = loop.ask(Started(clock.now(), f"paramedic {version('paramedic')} on {platform.node()}"))
         control.start()  # may be refused its socket: nothing has been recorded or begun yet

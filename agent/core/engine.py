@@ -7,7 +7,7 @@ results come back as events.
 from dataclasses import replace
 from typing import assert_never
 
-from agent.core import health, incidents, people, response, treatment
+from agent.core import health, incidents, people, response, restoration, treatment
 from agent.core.guard import Reason
 from agent.core.selection import REPORTED
 from agent.core.state import Draft, State
@@ -18,6 +18,7 @@ from agent.model.events import (
     PersonActed,
     Refused,
     Reloaded,
+    Restored,
     Started,
     StepEnded,
     TicketFiled,
@@ -43,6 +44,8 @@ def decide(state: State, event: Event) -> Decision:
             _time_passed(draft)
         case Started():
             _started(draft, event)
+        case Restored():
+            restoration.restored(draft, event)
         case Reloaded():
             _reloaded(draft, event)
         case Refused(_, actor, text):

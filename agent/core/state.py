@@ -293,6 +293,10 @@ class Draft:
         self._counters[counter] = number
         return number
 
+    def skip(self, counter: str, numbers: int) -> None:
+        """So many numbers are never given."""
+        self._counters[counter] = self._counters.get(counter, self.state.counters.get(counter, 0)) + numbers
+
     def decision(self) -> Decision:
         """Everything that changed."""
         digests = {rung.digest for i in self._incidents.values() for _, rungs in i.ladders for rung in rungs}

@@ -172,16 +172,15 @@ def stop(draft: Draft, execution: Execution, because: str) -> Execution:
 def resumed(draft: Draft, execution: Execution) -> Execution:
     """The agent was away: what was being asked is asked anew, with the whole time for it."""
     if draft.runbook(execution.digest) is None:
-        return _abandoned(draft, execution)
+        return abandon(draft, execution, f"the text of {execution.runbook} can no longer be read")
     for run in execution.runs:
         if run.phase in (RunPhase.ASKING, RunPhase.VERIFYING):
             execution = _replaced(execution, procedure.ask_anew(case_of(draft, execution, run), run))
     return advance(draft, execution)
 
 
-def _abandoned(draft: Draft, execution: Execution) -> Execution:
-    """Nobody knows any more what the next step would be (a step kind that is no longer installed, say)."""
-    because = f"the text of {execution.runbook} can no longer be read"
+def abandon(draft: Draft, execution: Execution, because: str) -> Execution:
+    """Nobody knows any more what was done, or what the next step would be: the rest is for a person."""
     runs = tuple(
         run
         if run.phase is RunPhase.ENDED

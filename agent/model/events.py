@@ -42,6 +42,20 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Restored:
+    """The record was put back from a backup: it ends with number `last`, made `until`; what came after is unknown.
+
+    `actor`: who did it; `backup`: the file's name.
+    """
+
+    at: float
+    actor: str
+    backup: str
+    last: int
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class Reloaded:
     """The state has been given a new configuration; `text` says which."""
 
@@ -183,4 +197,4 @@ class PersonActed:
     closed: Incident | None = None
 
 
-Event = Observed | StepEnded | TimePassed | Started | Reloaded | Refused | TicketFiled | PersonActed
+Event = Observed | StepEnded | TimePassed | Started | Restored | Reloaded | Refused | TicketFiled | PersonActed

@@ -203,6 +203,12 @@ class Daemon:
             self._store = Store.open(self.site.state / "paramedic.db", read_only=True)
         return self._store
 
+    def read_anew(self) -> None:
+        """The file was replaced: what is read from now on is read from the new one."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
     # the command line
 
     def paramedic(self, *words: str, status: int = 0, user: int | None = None) -> str:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from agent.core.restoration import SKIPPED
 from agent.model import events
 from agent.model.execution import Outcome
 from agent.model.incident import Phase
@@ -202,3 +203,58 @@ def test_a_host_taken_out_of_the_inventory_is_no_longer_treated() -> None:
     ward.ends(exit=1)
     assert not ward.under_way()
     assert ward.reasons() == ["no host known"]
+
+
+def restored(ward: Ward, ago: float = 7200.0) -> None:
+    """What is on record now was a backup; two hours later it takes the record's place."""
+    ward.at += ago
+    ward.tell(events.Restored(ward.at, "anna", "monday.db", 17, ward.at - ago))
+    ward.tell(events.Started(ward.at, "paramedic 1 on here"))
+
+
+def test_nothing_that_was_under_way_in_a_restored_backup_goes_on() -> None:
+    """The first step may be repeated; the second, which it would lead to, has perhaps been carried out since."""
+    ward = Ward(shop(runbook("r", run("first", repeatable=True), run("second"))))
+    ward.falls_ill()
+    restored(ward)
+    assert [step.name for step in ward.steps] == ["first"]
+    assert not ward.state.executions
+    assert ward.execution().outcome is Outcome.OUTCOME_UNKNOWN
+    assert ward.incident().phase is Phase.ESCALATED
+    assert ward.story(about="agent")[0] == (
+        "the record was restored from monday.db, which ends with record 17: "
+        "what happened in the 2h since then is not known"
+    )
+    ward.later(7200)
+    assert [step.name for step in ward.steps] == ["first"]
+    ward.gets_well()
+    assert ward.incident().phase is Phase.RESOLVED
+
+
+def test_what_waited_for_its_treatment_in_a_restored_backup_waits_for_a_person() -> None:
+    ward = Ward(shop())
+    assert ward.person(events.Freeze("the storm"))
+    ward.falls_ill()
+    assert ward.incident().phase is Phase.HELD
+    restored(ward)
+    assert ward.incident().phase is Phase.ESCALATED
+    assert ward.story(EntryKind.ESCALATED)[-1].endswith("what was done about it in the 2h since is not known")
+    assert ward.person(events.Unfreeze())
+    ward.later(600)
+    assert ward.steps == []
+
+
+def test_no_number_that_may_have_been_given_since_the_backup_is_given_again() -> None:
+    """Ticket systems know incidents and updates by them, hosts know steps."""
+    ward = Ward(shop())
+    ward.falls_ill()
+    ward.ends()
+    ward.gets_well()
+    before = max(update.number for update in ward.updates)
+    assert ward.incident().phase is Phase.RESOLVED
+    restored(ward)
+    assert ward.incident().phase is Phase.RESOLVED
+    ward.later(3600)
+    assert [update.number for update in ward.updates][-1] == before + SKIPPED + 1
+    assert ward.falls_ill("web", "web2").id == f"INC-{SKIPPED + 2}"
+    assert ward.steps[-1].execution == f"RUN-{SKIPPED + 2}"

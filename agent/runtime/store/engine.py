@@ -9,7 +9,7 @@ the BEGIN is given by SQLAlchemy's event, as SQLAlchemy's documentation of the S
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -135,6 +135,11 @@ def refusal(path: Path, error: OSError) -> StoreError:
     return StoreNotWritable(f"{path} cannot be written: {error.strerror}")
 
 
+def damaged(path: Path, found: Iterable[str]) -> StoreCorrupt:
+    """What SQLite's look at all pages has found."""
+    return StoreCorrupt(f"{path} is damaged: {one_line('; '.join(found), 500)}; {RESTORE}")
+
+
 class Database:
     """Connections to one file. Safe to use from any thread; writers wait for each other."""
 
@@ -191,7 +196,7 @@ class Database:
                 impatience.cancel()
                 impatience.join()  # it must not interrupt a connection that is closed
         if found != ["ok"]:
-            raise StoreCorrupt(f"{self.path} is damaged: {one_line('; '.join(found), 500)}; {RESTORE}")
+            raise damaged(self.path, found)
         return True
 
     def close(self) -> None:

@@ -6,15 +6,20 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, or_, select
 
 from agent.model.decision import GlobalFreeze
+from agent.model.events import Restored
 from agent.model.execution import Execution, Treatment
 from agent.model.health import Health, Key
 from agent.model.incident import Incident
+from agent.runtime.store import timeline
 from agent.runtime.store.batch import FREEZE
 from agent.runtime.store.codec import load
 from agent.runtime.store.schema import COUNTERS, EXECUTIONS, HEALTH, INCIDENTS, RUNBOOKS, SETTINGS, TREATMENTS
 
 AGENT_ID = "agent_id"
 """Name of the agent's identity among the settings."""
+
+RESTORED = "restored"
+"""Name, among the settings, of where the record comes from if it was restored."""
 
 EXECUTIONS_KEPT = 48 * 3600.0
 """Seconds an ended execution is still of interest to a starting agent."""
@@ -28,7 +33,8 @@ class Saved:
     """`incidents`: those not closed. `runbooks`: digest to text of every runbook these and the executions refer to.
 
     `executions`: those running, and those that ended within 48 hours. `treatments`: of the last 8 days,
-    oldest first. `agent_id`: 32 hexadecimal digits, drawn once for this record.
+    oldest first. `agent_id`: 32 hexadecimal digits, drawn once for this record. `restored`: the record was
+    restored, and no agent has started on it since.
     """
 
     agent_id: str
@@ -39,6 +45,7 @@ class Saved:
     freeze: GlobalFreeze | None
     counters: Mapping[str, int]
     runbooks: Mapping[str, str]
+    restored: Restored | None = None
 
 
 def saved(connection: Connection, at: float) -> Saved:
@@ -75,7 +82,14 @@ def saved(connection: Connection, at: float) -> Saved:
         freeze=None if freeze is None else load(GlobalFreeze, freeze, "the freeze"),
         counters={found.name: found.value for found in connection.execute(select(COUNTERS))},
         runbooks=_runbooks(connection, incidents, executions),
+        restored=_restored(settings.get(RESTORED), timeline.head(connection)[0]),
     )
+
+
+def _restored(noted: str | None, head: int) -> Restored | None:
+    """What follows from it is decided once: from then on there are newer entries."""
+    restored = None if noted is None else load(Restored, noted, "the note of a restoration")
+    return restored if restored is not None and restored.last == head else None
 
 
 def _runbooks(connection: Connection, incidents: Iterable[Incident], executions: Iterable[Execution]) -> dict[str, str]:

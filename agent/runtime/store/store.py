@@ -13,6 +13,7 @@ from sqlalchemy import Select, select
 from agent.errors import StoreError
 from agent.model.commands import RunStep
 from agent.model.decision import Decision
+from agent.model.events import Restored
 from agent.model.execution import Execution
 from agent.model.incident import Incident, Phase
 from agent.model.priority import Priority
@@ -20,12 +21,12 @@ from agent.model.timeline import EntryKind
 from agent.runtime.store import steps, timeline
 from agent.runtime.store.backup import back_up
 from agent.runtime.store.batch import Batch
-from agent.runtime.store.codec import load
+from agent.runtime.store.codec import dump, load
 from agent.runtime.store.engine import Database, create_file, make_folder
 from agent.runtime.store.lock import AgentLock, lock_file
 from agent.runtime.store.outbox import StoredTicketQueue
-from agent.runtime.store.saved import AGENT_ID, Saved, saved
-from agent.runtime.store.schema import EXECUTIONS, INCIDENTS, SETTINGS, insert_missing
+from agent.runtime.store.saved import AGENT_ID, RESTORED, Saved, saved
+from agent.runtime.store.schema import EXECUTIONS, INCIDENTS, SETTINGS, insert_missing, upsert
 from agent.runtime.store.timeline import Record, Verification
 from agent.runtime.store.version import ensure_current, missing
 
@@ -187,8 +188,14 @@ class Store:
             return timeline.head(connection)
 
     def backup(self, to: Path) -> None:
-        """Write one consistent copy while the agent runs; see `backup` for how to restore it."""
+        """Write one consistent copy while the agent runs; `restore` puts it in a record's place."""
         back_up(self._database.path, to)
+
+    def note_restored(self, restored: Restored) -> None:
+        """The agent that starts next is told that this record was restored."""
+        with self._database.writing() as connection:
+            row = {"name": RESTORED, "value": dump(restored)}
+            connection.execute(upsert(SETTINGS, connection.dialect.name), row)
 
     def _incidents(self, query: Select[Any]) -> list[Incident]:
         with self._database.reading() as connection:
