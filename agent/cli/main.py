@@ -16,6 +16,7 @@ from agent.cli.hosts import hosts
 from agent.cli.incidents import incidents, show
 from agent.cli.records import records
 from agent.cli.runbooks import runbook
+from agent.cli.schema import schema
 from agent.cli.session import Session, session
 from agent.cli.status import status
 from agent.cli.terminal import complain, safe, say_json, survive_any_encoding
@@ -49,7 +50,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
         acts.reopen,
     ),
     "Checks and treatment": (checks, runbook, acts.approve, acts.deny, freeze, unfreeze),
-    "The agent": (status, daemon.run, daemon.reload, daemon.check_config, hosts, records, daemon.demo),
+    "The agent": (status, daemon.run, daemon.reload, daemon.check_config, schema, hosts, records, daemon.demo),
 }
 """By heading of the help, in the order in which they are shown."""
 

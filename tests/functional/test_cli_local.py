@@ -1,5 +1,6 @@
 """What the `paramedic` command does without a running agent: records of a stopped one, configuration, checks."""
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -251,6 +252,16 @@ def test_installed_kinds_are_described() -> None:
     assert "installed: " in paramedic("checks", "kinds", "dsik").err
 
 
+def test_an_editor_is_told_what_may_be_written() -> None:
+    said = paramedic("schema", "runbook")
+    assert said.code == 0
+    schema = json.loads(said.out)
+    assert "rollback" in schema["properties"]
+    assert "run" in schema["$defs"]["step"]["properties"]
+    assert "checks" in json.loads(paramedic("schema", "config").out)["properties"]
+    assert (paramedic("schema", "runbok").code, paramedic("schema").code) == (2, 2)
+
+
 def test_runbooks_are_read_from_the_configuration(site: Path) -> None:
     said = paramedic("runbook", "list", folder=site)
     assert said.code == 0
@@ -268,6 +279,8 @@ def test_a_dry_run_shows_every_command_and_does_nothing(site: Path) -> None:
     assert said.code == 0, said.err
     assert said.out.count("ls 'a b'") == 2
     assert "batch 2 of 2" in said.out
+    digest = hashlib.sha256((site / "runbooks" / "look.yaml").read_bytes()).hexdigest()
+    assert said.err == f"(text {digest[:12]})\n"
     steps = json.loads(paramedic("runbook", "dry-run", "look", "--host", "web1", "--json", folder=site).out)["steps"]
     assert (steps[0]["host"], steps[0]["command"]) == ("web1", "ls /tmp")
 

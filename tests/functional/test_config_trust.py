@@ -251,3 +251,39 @@ def test_root_by_sudo_is_the_user_who_called_it(site: Path) -> None:
     assert load(site / "config", environ=sudo)
     with pytest.raises(ConfigProblems):
         load(site / "config", environ=sudo | {"SUDO_UID": str(BIN)})
+
+
+AS_A_NEWCOMER = """\
+import os, shutil, sys, tempfile
+from pathlib import Path
+from agent.config.load import load
+from agent.plugin import registry
+for group in (registry.CHECKS, registry.STEPS, registry.TICKETS):
+    for kind in registry.kinds(group):
+        registry.load(group, kind, object)
+os.setgroups([])
+os.setresgid(1, 1, 1)
+os.setresuid(1, 1, 1)
+os.umask(0o002)
+checkout = Path(tempfile.mkdtemp())
+checkout.chmod(0o775)
+for name in ("config", "runbooks"):
+    shutil.copytree(Path(sys.argv[1]) / name, checkout / name, copy_function=shutil.copyfile)
+    (checkout / name).chmod(0o775)
+os.chdir(checkout)
+try:
+    print(oct((checkout / "config" / "checks.yaml").stat().st_mode), len(load(Path("config"), environ={}).probes))
+finally:
+    os.chdir("/")
+    shutil.rmtree(checkout)
+"""
+
+
+def test_a_checkout_as_umask_002_leaves_it_works_for_an_ordinary_user() -> None:
+    needs_root()  # to become one
+    checkout = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", AS_A_NEWCOMER, str(checkout)], capture_output=True, text=True, check=False, cwd=checkout
+    )
+    assert done.stdout.startswith("0o100664 "), done.stderr
+    assert int(done.stdout.split()[1]) >= 3
