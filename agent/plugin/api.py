@@ -73,8 +73,8 @@ class CheckPorts(Protocol):
     def neighbour(self, name: str) -> AbstractContextManager[None]:
         """Around a request to a server that many checks ask, such as Prometheus; `name` is what people know it by.
 
-        Raises CannotAsk at once while it is known not to answer. NeighbourSilent raised within tells that
-        it does not; to leave in any other way tells that it does.
+        Raises CannotAsk at once while it is known not to answer, unless somebody waits for the answer.
+        NeighbourSilent raised within tells that it does not answer; to leave in any other way, that it does.
         """
 
     def secret(self, name: str) -> str:

@@ -36,8 +36,8 @@ CHECK = """\
     run: |
       read -r state < {folder}/{name}
       case $state in
-        hangs) sleep 300 ;;
-        floods) cat /dev/zero ;;
+        hangs) echo $$ >> {folder}/pids; sleep 300; true ;;
+        floods) echo $$ >> {folder}/pids; cat /dev/zero; true ;;
         ill) head -c 100000 /dev/zero | tr '\\0' x >&2; echo it hurts; exit 2 ;;
       esac
       head -c 100000 /dev/zero | tr '\\0' x >&2
@@ -192,8 +192,6 @@ def test_hosts_that_fail_in_every_way_close_nothing_cost_little_and_come_back_by
     assert "answers again after" in daemon.journal()
 
     # What hung or flooded was killed on the host as well.
-    def left() -> list[str]:
-        everything = psutil.Process(ward.sshd.pid).children(recursive=True)
-        return [one.name() for one in everything if one.is_running() and one.name() in ("sleep", "cat")]
-
-    until(lambda: not left(), within=30, what="no command is left over on the host")
+    pids = [int(pid) for pid in (ward.folder / "pids").read_text().split()]
+    assert len(pids) > 1
+    until(lambda: not any(map(psutil.pid_exists, pids)), within=30, what="no command is left over on the host")

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from agent.model.commands import Milestone
-from agent.runtime.outbox import DOUBT
 from agent.tickets.rest import RestTickets
 from tests.functional.outbox_desk import NUMBERS, Desk
 from tests.neighbours.faulty_proxy import FaultyProxy
@@ -59,11 +58,11 @@ FAULTS = {
     "429 for so many seconds": Fault(CREATE, "answered 429", 429, {"Retry-After": "17"}, wait=17, filed=2),
     "429 until a date": Fault(LOOK_UP, "answered 429", 429, LATER, wait=90),
     "429 for a year": Fault(LOOK_UP, "answered 429", 429, {"Retry-After": "31536000"}, wait=3600),
-    "500": Fault(CREATE, "answered 500", 500, wait=DOUBT, filed=2),
+    "500": Fault(CREATE, "answered 500", 500, wait=30, filed=2),
     "502 at the look-up": Fault(LOOK_UP, "answered 502", 502, wait=1),
-    "503": Fault(CREATE, "answered 503", 503, {"Retry-After": "5"}, wait=DOUBT, filed=2),
-    "filed, and its answer is lost": Fault(CREATE, "connection closed without an answer", wait=DOUBT),
-    "filed, and its answer does not come": Fault(CREATE, "no answer within 4s", wait=DOUBT),
+    "503": Fault(CREATE, "answered 503", 503, {"Retry-After": "5"}, wait=30, filed=2),
+    "filed, and its answer is lost": Fault(CREATE, "connection closed without an answer", wait=30),
+    "filed, and its answer does not come": Fault(CREATE, "no answer within 4s", wait=30),
     "empty for a stranger": Fault(WHO_WE_ARE, "we may not be logged in", 200, body=EMPTY, wait=60),
     "a page for people": Fault(LOOK_UP, "not JSON", 200, body=b"<html>log in</html>", wait=1),
 }
