@@ -214,7 +214,8 @@ class App:
         if saved.restored:
             loop.post(replace(saved.restored, at=clock.now()))
         # Before anything else: what fell due while nobody was there is not late.
-        started = loop.ask(Started(clock.now(), f"paramedic {version('paramedic')} on {platform.node()}"))
+        never_begun = frozenset(step.id for step, begun in unfinished if not begun)
+        started = loop.ask(Started(clock.now(), f"paramedic {version('paramedic')} on {platform.node()}", never_begun))
         control.start()  # may be refused its socket: nothing has been recorded or begun yet
         loop.start()
         self._wait_for(started)

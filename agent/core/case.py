@@ -1,6 +1,7 @@
 """What a step can see beside its own run: the treatment, the runbook, the incident and the host."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from agent.core import templates
 from agent.core.state import Draft
@@ -10,6 +11,7 @@ from agent.model.incident import Incident
 from agent.model.inventory import Host
 from agent.model.quantities import say_duration
 from agent.model.runbook import Runbook, Step
+from agent.model.settings import LOCALHOST
 from agent.model.timeline import AGENT, EntryKind
 
 _TEXT_ON_RECORD = 4096
@@ -65,6 +67,23 @@ class Case:
             stderr=outcome.stderr[:kept],
             evidence=step.evidence,
         )
+
+
+def case_of(draft: Draft, execution: Execution, run: HostRun) -> Case:
+    """What a host's steps can see."""
+    runbook = draft.runbook(execution.digest)
+    assert runbook is not None, f"the text of {execution.runbook} is kept as long as {execution.id} runs"
+    incident = draft.incident(execution.incident) if execution.incident else None
+    known = draft.settings.hosts.get(run.host)
+    local = run.host == LOCALHOST
+    host = known or Host(name=run.host, connection="local" if local else "ssh")
+    return Case(draft, execution, runbook, incident, host)
+
+
+def with_runs(execution: Execution, runs: Iterable[HostRun]) -> Execution:
+    """With these in the place of what their hosts had."""
+    changed = {run.host: run for run in runs}
+    return replace(execution, runs=tuple(changed.get(run.host, run) for run in execution.runs))
 
 
 def subjects(draft: Draft, check: str, host: str) -> tuple[Key, ...]:

@@ -41,7 +41,7 @@ def decide(state: State, event: Event) -> Decision:
         case StepEnded():
             _step_ended(draft, event)
         case TimePassed():
-            _time_passed(draft)
+            _time_passed(draft, event)
         case Started():
             _started(draft, event)
         case Restored():
@@ -69,8 +69,14 @@ def _observed(draft: Draft, event: Observed) -> None:
     for answered in event.passes:
         if answered.check not in draft.settings.checks:
             continue  # asked before a reload took the check away
-        for observation in (*answered.observations, *_missing(draft, answered)):
+        for observation in answered.observations:
             seen.add(_take(draft, answered, observation))
+        for observation in _missing(draft, answered):
+            key = Key(observation.check, observation.subject)
+            since = draft.window(key).missing_since
+            _take(draft, answered, observation, missing_since=answered.at if since is None else since)
+            seen.add(key)
+            _forget_if_gone_for_good(draft, key)
     incidents.follow(draft, draft.changed_health())
     keys = frozenset(seen)
     for execution in draft.executions():
@@ -100,7 +106,24 @@ def _missing(draft: Draft, answered: Pass) -> list[Observation]:
     ]
 
 
-def _take(draft: Draft, answered: Pass, observation: Observation) -> Key:
+def _forget_if_gone_for_good(draft: Draft, key: Key) -> None:
+    """A subject that went away long ago, once `no_data` has had its say and no incident has it any more."""
+    rules, known, window = draft.settings.checks[key.check], draft.health(key), draft.window(key)
+    if known is None or window.missing_since is None or draft.at < window.missing_since + rules.forget_after:
+        return
+    said = {"ok": not known.is_bad, "critical": known.is_bad, "unknown": known.blind_since is not None}
+    if said[rules.no_data] and not draft.is_needed(key):
+        draft.forget(key)
+
+
+def _forget_what_nobody_asks(draft: Draft) -> None:
+    """The subjects of checks that are no longer in the configuration."""
+    for key in draft.state.health:
+        if key.check not in draft.settings.checks and not draft.is_needed(key):
+            draft.forget(key)
+
+
+def _take(draft: Draft, answered: Pass, observation: Observation, *, missing_since: float | None = None) -> Key:
     key = Key(answered.check, observation.subject)
     known = draft.health(key)
     before = known or Health(key, observation.host, None, observation.at, scope=answered.scope)
@@ -108,6 +131,8 @@ def _take(draft: Draft, answered: Pass, observation: Observation) -> Key:
     if before.host != host or before.scope != answered.scope:
         before = replace(before, host=host, scope=answered.scope)  # a reload has moved it
     after, window = health.observe(before, draft.window(key), observation, draft.settings.checks[answered.check])
+    if window.missing_since != missing_since:
+        window = replace(window, missing_since=missing_since)
     draft.put_window(key, window)
     if after is not known:
         draft.put_health(after)
@@ -125,14 +150,13 @@ def _step_ended(draft: Draft, event: StepEnded) -> None:
         treatment.step_ended(draft, execution, run, event.outcome)
 
 
-def _time_passed(draft: Draft) -> None:
-    for about in draft.state.due(draft.at):
-        incident = draft.incident(about)
-        execution = draft.execution(about)
-        if incident and incident.due is not None and incident.due <= draft.at:
-            response.time_passed(draft, incident)
-        elif execution and execution.is_running:
-            treatment.time_passed(draft, execution)
+def _time_passed(draft: Draft, event: TimePassed) -> None:
+    incident = draft.incident(event.about)
+    execution = draft.execution(event.about)
+    if incident and incident.due is not None and incident.due <= draft.at:
+        response.time_passed(draft, incident)
+    elif execution and execution.is_running:
+        treatment.time_passed(draft, execution)
 
 
 def _started(draft: Draft, event: Started) -> None:
@@ -142,7 +166,10 @@ def _started(draft: Draft, event: Started) -> None:
     for execution in draft.executions():
         text = f"goes on with {execution.runbook} ({execution.id}) after a restart of the agent"
         draft.record(execution.incident or execution.id, EntryKind.AGENT, text)
-        treatment.resumed(draft, execution)
+        ended = treatment.resumed(draft, execution, event.never_begun)
+        if not ended.is_running and ended.stopped_because:
+            response.after_treatment(draft, ended, late=ended.stopped_because)
+    _forget_what_nobody_asks(draft)
 
 
 def _reloaded(draft: Draft, event: Reloaded) -> None:
@@ -155,6 +182,7 @@ def _reloaded(draft: Draft, event: Reloaded) -> None:
         if gone and incident.phase in (Phase.NEW, Phase.HELD):
             because = f"no longer in the configuration, so recovery cannot be seen: {', '.join(gone)}"
             response.escalate(draft, incident, because)
+    _forget_what_nobody_asks(draft)
 
 
 def _ticket_filed(draft: Draft, event: TicketFiled) -> None:

@@ -1,14 +1,17 @@
 """Which incident a symptom belongs to, and which of an incident's checks is its cause.
 
 One fault is one incident: a symptom joins what is already open for the same subject, for its service,
-or for a service it depends on; an incident of a dependent service takes in the fault it hangs on.
+or for a service it depends on; an incident of a dependent service takes in the fault it hangs on. Very many
+symptoms of one check at once are one fault whatever else is known of them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.model.incident import Incident, Origin, Phase, Symptom
 from agent.model.observation import Verdict
+from agent.model.policy import StormRules
+from agent.model.quantities import say_duration
 from agent.model.service import Service
 
 _AGENT_AT_WORK = (Phase.NEW, Phase.TREATING, Phase.HELD)
@@ -47,6 +50,28 @@ def find_home(symptom: Symptom, incidents: Iterable[Incident], services: Mapping
         if incident.phase in _AGENT_AT_WORK and dependents:
             return Match(incident.id, f"{dependents[0]}, already ill, depends on {symptom.service}")
     return None
+
+
+def storm_home(alike: Sequence[Symptom], incidents: Iterable[Incident], rules: StormRules, at: float) -> Match | None:
+    """The open incident that these join because there are so many of them at once, all of one check.
+
+    None while there are not, or when none of the check is open yet. Also an incident that a person has takes them
+    in: a thousand hosts are not a thousand faults.
+    """
+    if alike[0].blind:
+        return None  # what cannot be asked has rules of its own
+    check = alike[0].key.check
+    ill: dict[str, int] = {}
+    for incident in incidents:
+        if incident.phase.is_open and incident.origin is not Origin.PERSON:
+            lately = sum(1 for s in incident.ill if s.key.check == check and s.since > at - rules.within)
+            if lately and not any(s.blind for s in incident.ill):
+                ill[incident.id] = lately
+    number = sum(ill.values()) + len(alike)
+    if not ill or number < rules.subjects:
+        return None
+    most = max(ill, key=lambda id: ill[id])  # the oldest of those
+    return Match(most, f"{number} subjects of {check} fell ill within {say_duration(rules.within)}")
 
 
 def _blind_home(symptom: Symptom, incidents: Iterable[Incident]) -> Match | None:

@@ -1,6 +1,6 @@
 """How symptoms become incidents: joined to one that is open or opened anew, classified, assigned."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -9,6 +9,7 @@ from agent.core.lifecycle import Move
 from agent.core.state import Draft
 from agent.core.ticketing import tell
 from agent.core.variables import given_values
+from agent.core.wording import after_colon, few, say_all, saying, title
 from agent.model.commands import Milestone
 from agent.model.health import Health, Key
 from agent.model.incident import Incident, Origin, Phase, Rung, Symptom
@@ -19,8 +20,11 @@ from agent.model.timeline import AGENT, EntryKind
 MONITORING = "monitoring"
 """Category of incidents about checks that cannot be asked."""
 
-_SAID = 3
-"""Symptoms named in one message about many."""
+_SAID_EACH = 10
+"""Symptoms that get an entry each; of more at once there is one entry for all."""
+
+_SYMPTOMS_KEPT = 1000
+"""Of an incident; beyond that, those that were well again first are left out. Pods may come and go for days."""
 
 Change = tuple[Health | None, Health]
 """A subject's health before and after; None: it was not known."""
@@ -49,7 +53,7 @@ def follow(draft: Draft, changes: Iterable[Change]) -> None:
 
 def _clear(draft: Draft, changes: Sequence[Change]) -> list[str]:
     """Subjects that are well, or can be asked, again; ids of the incidents in which they were not."""
-    cured: dict[str, set[Key]] = {}
+    cured: dict[str, dict[Key, str]] = {}
     index: _Index = {}
     for before, after in changes:
         if before is None:
@@ -62,14 +66,24 @@ def _clear(draft: Draft, changes: Sequence[Change]) -> list[str]:
         is_well_now = after.status is not before.status and after.status is Verdict.OK
         if sees_again if symptom.blind else is_well_now:
             said = "can be asked again" if symptom.blind else "is well again"
-            draft.record(incident.id, EntryKind.RECOVERED, f"{symptom.key} {said}" + _with(after.message))
-            cured.setdefault(incident.id, set()).add(after.key)
-    for id, keys in cured.items():
+            cured.setdefault(incident.id, {})[after.key] = f"{symptom.key} {said}" + after_colon(after.message)
+    for id, sayings in cured.items():
         incident = draft.incident(id)
         if incident:
-            well = tuple(replace(s, cleared_at=draft.at) if s.key in keys else s for s in incident.symptoms)
+            _record_each(draft, id, EntryKind.RECOVERED, sayings)
+            well = tuple(replace(s, cleared_at=draft.at) if s.key in sayings else s for s in incident.symptoms)
             draft.put_incident(replace(incident, symptoms=well))
     return list(cured)
+
+
+def _record_each(draft: Draft, id: str, kind: EntryKind, sayings: Mapping[Key, str], because: str = "") -> None:
+    """An entry for each; of very many at once one for all, with their names kept whole."""
+    if len(sayings) <= _SAID_EACH:
+        for key, said in sayings.items():
+            draft.record(id, kind, said + because, check=key.check, subject=key.subject)
+        return
+    text = f"{len(sayings)} at once: {few(list(sayings.values()))}{because}"
+    draft.record(id, kind, text, subjects=[str(key) for key in sayings])
 
 
 # illness
@@ -106,15 +120,15 @@ def _admit(draft: Draft, symptoms: Sequence[Symptom]) -> list[str]:
 def _admit_strangers(draft: Draft, strangers: list[Symptom]) -> list[str]:
     admitted: list[str] = []
     while strangers:
-        match = grouping.find_home(strangers[0], draft.incidents(), draft.settings.services)
-        if match is None:
-            admitted.append(_open(draft, strangers.pop(0)).id)
-            continue
         # what one symptom of a check and service belongs to, all the others do
-        together = strangers if strangers[0].service or strangers[0].blind else strangers[:1]
-        _join(draft, match.incident, together, f"; part of this incident because {match.because}")
-        admitted.append(match.incident)
-        strangers = strangers[len(together) :]
+        match = grouping.find_home(strangers[0], draft.incidents(), draft.settings.services) or (
+            grouping.storm_home(strangers, draft.incidents(), draft.settings.policy.storm, draft.at)
+        )
+        if match:
+            _join(draft, match.incident, strangers, f"; part of this incident because {match.because}")
+            return [*admitted, match.incident]
+        admitted.append(_open(draft, strangers).id)
+        strangers = strangers[1:]
     return admitted
 
 
@@ -133,26 +147,31 @@ def _join(draft: Draft, id: str, joining: Sequence[Symptom], because: str = "") 
     assert incident is not None, "only incidents that are there are joined"
     symptoms = {symptom.key: symptom for symptom in incident.symptoms}
     news: list[Symptom] = []
+    noticed: dict[Key, str] = {}
+    joined: dict[Key, str] = {}
     for symptom in joining:
         there = symptoms.pop(symptom.key, None)
+        (noticed if there else joined)[symptom.key] = saying(symptom)
         if there and symptom.blind and not there.blind:
             symptoms[symptom.key] = there  # still ill for all we know
-            draft.record(id, EntryKind.NOTICED, _saying(symptom), check=symptom.key.check, subject=symptom.key.subject)
             continue
         if there and there.is_ill:
             symptom = replace(symptom, since=there.since)
         else:
             news.append(symptom)
         symptoms[symptom.key] = symptom
-        draft.record(
-            id,
-            EntryKind.NOTICED if there else EntryKind.JOINED,
-            _saying(symptom) + (because if there is None else ""),
-            check=symptom.key.check,
-            subject=symptom.key.subject,
-        )
-    incident = replace(incident, symptoms=tuple(symptoms.values()), ladders=_with_ladder(draft, incident, joining[0]))
+    _record_each(draft, id, EntryKind.NOTICED, noticed)
+    _record_each(draft, id, EntryKind.JOINED, joined, because)
+    ladders = _with_ladder(draft, incident, joining[0])
+    incident = replace(incident, symptoms=_bounded(symptoms.values()), ladders=ladders)
     _spread(draft, incident, news, joining)
+
+
+def _bounded(symptoms: Collection[Symptom]) -> tuple[Symptom, ...]:
+    """In their order."""
+    well = sorted((s for s in symptoms if s.cleared_at is not None), key=lambda s: s.cleared_at or 0.0)
+    left_out = {symptom.key for symptom in well[: max(0, len(symptoms) - _SYMPTOMS_KEPT)]}
+    return tuple(symptom for symptom in symptoms if symptom.key not in left_out)
 
 
 def _spread(draft: Draft, incident: Incident, news: Sequence[Symptom], joining: Sequence[Symptom]) -> None:
@@ -160,15 +179,15 @@ def _spread(draft: Draft, incident: Incident, news: Sequence[Symptom], joining: 
     if incident.phase is Phase.RESOLVED and news:
         incident = response.move(draft, incident, Move.RELAPSE)
         incident = replace(incident, resolved_at=None, reopened=incident.reopened + 1)
-        draft.record(incident.id, EntryKind.REOPENED, f"the fault is back: {_say_all(news)}")
-        tell(draft, _reclassified(draft, incident), Milestone.REOPENED, f"The fault is back: {_say_all(news)}")
+        draft.record(incident.id, EntryKind.REOPENED, f"the fault is back: {say_all(news)}")
+        tell(draft, _reclassified(draft, incident), Milestone.REOPENED, f"The fault is back: {say_all(news)}")
         return
     priority = incident.classification.priority
     incident = _reclassified(draft, incident)
     if news:
-        tell(draft, incident, Milestone.UPDATED, f"Also: {_say_all(news)}")
+        tell(draft, incident, Milestone.UPDATED, f"Also: {say_all(news)}")
     elif incident.classification.priority is not priority:
-        tell(draft, incident, Milestone.UPDATED, f"Now {incident.classification.priority}: {_say_all(joining)}")
+        tell(draft, incident, Milestone.UPDATED, f"Now {incident.classification.priority}: {say_all(joining)}")
 
 
 def _flapping(draft: Draft, changes: Sequence[Change]) -> list[str]:
@@ -198,20 +217,6 @@ def _symptom(index: _Index, incident: Incident, key: Key) -> Symptom | None:
     return index[incident.id].get(key)
 
 
-def _saying(symptom: Symptom) -> str:
-    state = "cannot be asked" if symptom.blind else f"is {symptom.status.name}"
-    return f"{symptom.key} {state}{_with(symptom.message)}"
-
-
-def _say_all(symptoms: Sequence[Symptom]) -> str:
-    more = f"; and {len(symptoms) - _SAID} more" if len(symptoms) > _SAID else ""
-    return "; ".join(_saying(symptom) for symptom in symptoms[:_SAID]) + more
-
-
-def _with(message: str) -> str:
-    return f": {message}" if message else ""
-
-
 def _with_ladder(draft: Draft, incident: Incident, symptom: Symptom) -> tuple[tuple[str, tuple[Rung, ...]], ...]:
     """The rungs of the symptom's check as they are now, unless the incident already has them."""
     check = symptom.key.check
@@ -231,7 +236,9 @@ def _with_ladder(draft: Draft, incident: Incident, symptom: Symptom) -> tuple[tu
 # opening
 
 
-def _open(draft: Draft, symptom: Symptom) -> Incident:
+def _open(draft: Draft, alike: Sequence[Symptom]) -> Incident:
+    """For the first of these, which the others may join."""
+    symptom = alike[0]
     rules = draft.settings.checks[symptom.key.check]
     category = MONITORING if symptom.blind else rules.category
     judged = classification.classify((symptom,), draft.settings)
@@ -240,7 +247,7 @@ def _open(draft: Draft, symptom: Symptom) -> Incident:
         id=f"INC-{draft.count('incident')}",
         origin=Origin.MONITORING,
         phase=Phase.NEW,
-        title=_title(symptom),
+        title=title(symptom, len(alike) if len(alike) >= draft.settings.policy.storm.subjects else 1),
         category=category,
         opened_at=draft.at,
         classification=judged,
@@ -253,7 +260,7 @@ def _open(draft: Draft, symptom: Symptom) -> Incident:
     draft.record(
         incident.id,
         EntryKind.NOTICED,
-        _saying(symptom) + confirmed,
+        saying(symptom) + confirmed,
         check=symptom.key.check,
         subject=symptom.key.subject,
         since=symptom.since,
@@ -279,11 +286,6 @@ def announce(draft: Draft, incident: Incident, assigned: str) -> Incident:
     return tell(
         draft, draft.put_incident(incident), Milestone.OPENED, f"{judged.priority}: {incident.title}", whole=True
     )
-
-
-def _title(symptom: Symptom) -> str:
-    title = _saying(symptom)
-    return title if len(title) <= 120 else title[:117] + "..."
 
 
 def _reclassified(draft: Draft, incident: Incident) -> Incident:

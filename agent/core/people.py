@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 
-from agent.core import classification, grouping, guard, health, incidents, response, selection, treatment
+from agent.core import classification, grouping, guard, health, incidents, response, selection, treatment, turns
 from agent.core.case import subjects
 from agent.core.classification import Reach
 from agent.core.lifecycle import IllegalMove, Move, after
@@ -117,6 +117,9 @@ def _start_afresh(draft: Draft, incident: Incident) -> Incident:
     for symptom in incident.symptoms:
         known, home = draft.health(symptom.key), draft.home_of(symptom.key)
         if known and home and home.id == incident.id:  # not if it is ill in a later incident
+            if draft.window(symptom.key).missing_since is not None:
+                draft.forget(symptom.key)  # it will not be reported again to say so
+                continue
             known, window = health.forgotten(known, draft.window(symptom.key), draft.at)
             draft.put_health(known)
             draft.put_window(symptom.key, window)
@@ -229,7 +232,7 @@ def _did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def _forbidden(draft: Draft, runbook: Runbook, hosts: tuple[str, ...], override: str | None) -> str | None:
-    around = treatment.circumstances(draft)
+    around = turns.circumstances(draft)
     for host in hosts:
         busy = guard.refuse_busy(host, around)
         if busy:

@@ -99,7 +99,7 @@ class _Stage:
         if due is None:
             return None
         self._at = max(self._at, due)
-        return TimePassed(self._at)
+        return TimePassed(self._at, self._state.due(self._at)[0])
 
     def _decide(self, event: Event) -> None:
         decision = decide(self._state, event)

@@ -130,8 +130,8 @@ def escalate(
             treatment.stop(draft, execution, f"{to} has taken over")
 
 
-def after_treatment(draft: Draft, execution: Execution) -> None:
-    """An execution on an incident ended."""
+def after_treatment(draft: Draft, execution: Execution, *, late: str = "") -> None:
+    """An execution on an incident ended. `late`: why nobody knows by now what is still ill."""
     incident = draft.incident(execution.incident) if execution.incident else None
     if incident is None or incident.execution != execution.id or execution.outcome is None:
         return
@@ -148,7 +148,9 @@ def after_treatment(draft: Draft, execution: Execution) -> None:
     elif execution.outcome in _FOR_A_PERSON or execution.actor != AGENT:
         escalate(draft, incident, _did_not_end_it(execution, incident))
     elif execution.outcome is Outcome.RECOVERED and all(s.key.check != incident.cause for s in incident.ill):
-        _let_settle(draft, incident)
+        _let_settle(draft, incident, f"{incident.cause} recovered")
+    elif late:
+        _let_settle(draft, incident, late)
     else:
         consider(draft, incident)
 
@@ -161,14 +163,14 @@ def _did_not_end_it(execution: Execution, incident: Incident) -> str:
     return ": ".join((f"{execution.runbook}{by_hand}", str(execution.outcome), "; ".join(reasons))).rstrip(": ")
 
 
-def _let_settle(draft: Draft, incident: Incident) -> None:
-    """The cause is treated; what hung on it gets time to come back before it is treated itself."""
+def _let_settle(draft: Draft, incident: Incident, because: str) -> None:
+    """What is ill is asked anew, and has time to be well, before it is treated."""
     keys = tuple(symptom.key for symptom in incident.ill)
     for key in keys:
         draft.put_window(key, health.afresh(draft.window(key), draft.at))
     draft.order(Ask(keys))
     until = draft.at + draft.settings.policy.treatment.dependency_wait
-    hold(draft, incident, Refused(Reason.SETTLING, f"{incident.cause} recovered; waiting for {some(keys)}", until))
+    hold(draft, incident, Refused(Reason.SETTLING, f"{because}; waiting for {some(keys)}", until))
 
 
 def _recovered(draft: Draft, incident: Incident) -> None:

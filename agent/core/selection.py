@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from agent.core import grouping, guard, treatment
+from agent.core import grouping, guard, turns
 from agent.core.case import subjects
 from agent.core.guard import Reason, Refused
 from agent.core.state import Draft
@@ -123,7 +123,7 @@ def _guarded(
     hosts: tuple[str, ...],
     ill: tuple[Symptom, ...],
 ) -> Choice | Refused:
-    around = treatment.circumstances(draft)
+    around = turns.circumstances(draft)
     refused = guard.refuse_start(runbook, around)
     if refused:
         return refused

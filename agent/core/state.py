@@ -1,11 +1,11 @@
 """All the agent knows while it runs, and the working copy in which one event is decided."""
 
-import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from agent.core.guard import Circumstances
+from agent.core.timers import Timers
 from agent.model.commands import Command
 from agent.model.decision import Decision, GlobalFreeze, Reply
 from agent.model.execution import Execution, Treatment
@@ -41,8 +41,7 @@ class State:
     _subjects: dict[str, set[Key]] = field(default_factory=dict)
     _on_host: dict[tuple[str, str | None], set[Key]] = field(default_factory=dict)
     _homes: dict[Key, set[str]] = field(default_factory=dict)
-    _timers: list[tuple[float, str]] = field(default_factory=list)
-    _set: dict[str, float] = field(default_factory=dict)
+    _timers: Timers = field(default_factory=Timers)
 
     def __post_init__(self) -> None:
         for health in self.health.values():
@@ -50,7 +49,7 @@ class State:
         for incident in self.incidents.values():
             self._index(incident)
         for execution in self.executions.values():
-            self._set_timer(execution.id, execution.due if execution.is_running else None)
+            self._timers.set(execution.id, execution.due if execution.is_running else None)
         self.configure(self.settings)
 
     def configure(self, settings: Settings) -> None:
@@ -81,10 +80,10 @@ class State:
         for execution in decision.executions.values():
             if execution.is_running:
                 self.executions[execution.id] = execution
-                self._set_timer(execution.id, execution.due)
+                self._timers.set(execution.id, execution.due)
             else:
                 self.executions.pop(execution.id, None)
-                self._set_timer(execution.id, None)
+                self._timers.set(execution.id, None)
         if decision.treatments:
             self._add_treatments(decision.treatments)
         if decision.freeze_changed:
@@ -112,37 +111,29 @@ class State:
             _take_out(self._on_host, (key.check, before.host), key)
 
     def _index(self, incident: Incident) -> None:
+        before = self.incidents.get(incident.id)
+        if before is not None and before.symptoms is not incident.symptoms:
+            now = {symptom.key for symptom in incident.symptoms}
+            for gone in [symptom.key for symptom in before.symptoms if symptom.key not in now]:
+                _take_out(self._homes, gone, incident.id)
         for symptom in incident.symptoms:
             if incident.closed_at is None:
                 self._homes.setdefault(symptom.key, set()).add(incident.id)
             else:
                 _take_out(self._homes, symptom.key, incident.id)
-        self._set_timer(incident.id, incident.due if incident.closed_at is None else None)
-
-    def _set_timer(self, about: str, due: float | None) -> None:
-        if due is None:
-            self._set.pop(about, None)
-        elif self._set.get(about) != due:
-            self._set[about] = due
-            heapq.heappush(self._timers, (due, about))
+        self._timers.set(incident.id, incident.due if incident.closed_at is None else None)
 
     def next_due(self) -> float | None:
-        """When the engine must be told that time passed; None when nothing waits for time.
-
-        Outdated timers are dropped here: a timer counts only if its aggregate still has that due time.
-        """
-        while self._timers and self._due_of(self._timers[0][1]) != self._timers[0][0]:
-            heapq.heappop(self._timers)
-        return self._timers[0][0] if self._timers else None
+        """When the engine must be told that time passed; None when nothing waits for time."""
+        return self._timers.next()
 
     def due(self, at: float) -> tuple[str, ...]:
         """Ids of incidents and executions that are due, earliest first."""
-        ids = {about: due for due, about in self._timers if due <= at and self._due_of(about) == due}
-        return tuple(sorted(ids, key=lambda about: (ids[about], about)))
+        return self._timers.due(at)
 
-    def _due_of(self, about: str) -> float | None:
-        aggregate = self.incidents.get(about) or self.executions.get(about)
-        return aggregate.due if aggregate else None
+    def postpone(self, about: str, until: float) -> None:
+        """Look at it again then, or when it changes."""
+        self._timers.set(about, until)
 
     def subjects_of(self, scope: str) -> set[Key]:
         """Every subject this asking has reported and that is not forgotten."""
@@ -221,6 +212,13 @@ class Draft:
             return homes[0] if homes else None
         return max(homes, key=lambda home: (_is_ill_in(home, key), home.opened_at, home.id))
 
+    def is_needed(self, key: Key) -> bool:
+        """Whether an open incident has the subject, or a treatment is to be verified by it."""
+        incident = self.home_of(key)
+        if incident is not None and incident.phase.is_open:
+            return True
+        return any(key in run.verify for execution in self.executions() for run in execution.runs)
+
     def execution(self, id: str) -> Execution | None:
         return self._executions.get(id) or self.state.executions.get(id)
 
@@ -256,11 +254,13 @@ class Draft:
 
     def put_health(self, health: Health) -> None:
         self._health[health.key] = health
+        self._forgotten.pop(health.key, None)
         self._on_host.setdefault((health.key.check, health.host), set()).add(health.key)
 
     def forget(self, key: Key) -> None:
         """The subject is no more."""
         self._forgotten[key] = None
+        self._health.pop(key, None)
 
     def put_window(self, key: Key, window: Window) -> None:
         self._windows[key] = window

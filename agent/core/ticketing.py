@@ -6,6 +6,9 @@ from agent.core.state import Draft
 from agent.model.commands import Milestone, UpdateTicket
 from agent.model.incident import Incident, Phase
 
+_LISTED = 50
+"""Symptoms and hosts named in a ticket; every update carries them."""
+
 
 def tell(draft: Draft, incident: Incident, milestone: Milestone, text: str, *, whole: bool = False) -> Incident:
     """Queue an update of the incident's ticket; returns the incident with the update counted.
@@ -44,18 +47,26 @@ def fields_of(incident: Incident) -> dict[str, object]:
         "team": incident.team,
         "assignee": incident.assignee or "",
         "service": incident.service or "",
-        "hosts": list(incident.hosts),
+        "hosts": _hosts(incident),
         "origin": str(incident.origin),
         "exercise": incident.origin == "exercise",
     }
 
 
+def _hosts(incident: Incident) -> list[str]:
+    hosts = incident.hosts
+    return [*hosts[:_LISTED], *([f"and {len(hosts) - _LISTED} more"] if len(hosts) > _LISTED else [])]
+
+
 def describe(incident: Incident) -> str:
     """The file that goes with the incident: what is ill, and why it was judged as it was."""
     lines = [f"{incident.id}: {incident.title}", "", "Symptoms:"]
-    for symptom in incident.symptoms:
+    ill_first = sorted(incident.symptoms, key=lambda symptom: symptom.cleared_at is not None)
+    for symptom in ill_first[:_LISTED]:
         state = "well again" if symptom.cleared_at else symptom.status.name
         lines.append(f"- {symptom.key}: {state}" + (f": {symptom.message}" if symptom.message else ""))
+    if len(ill_first) > _LISTED:
+        lines.append(f"- and {len(ill_first) - _LISTED} more; {len(incident.ill)} of them all are ill")
     if incident.attempts:
         lines += ["", "Treatments so far:"]
         lines += [f"- {attempt.runbook} ({attempt.execution}): {attempt.outcome}" for attempt in incident.attempts]

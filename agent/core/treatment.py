@@ -3,20 +3,18 @@
 Each host has its own course (`agent.core.procedure`); a batch ends when all its hosts have ended.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from agent.core import guard, procedure
-from agent.core.case import Case
-from agent.core.guard import Circumstances, Refused
+from agent.core import procedure, turns
+from agent.core.case import case_of, with_runs
 from agent.core.state import Draft
 from agent.core.variables import variables_for
-from agent.model.execution import Execution, HostRun, Outcome, RunPhase, StepOutcome, Treatment
+from agent.model.execution import Execution, HostRun, Outcome, RunPhase, StepOutcome
 from agent.model.health import Key
 from agent.model.incident import Incident
-from agent.model.inventory import Host
+from agent.model.quantities import say_duration
 from agent.model.runbook import Runbook
-from agent.model.settings import LOCALHOST
 from agent.model.text import some
 from agent.model.timeline import AGENT, EntryKind
 
@@ -34,30 +32,6 @@ _GRAVEST_FIRST = (
     Outcome.REFUSED,
     Outcome.DONE,
 )
-_COUNTS_AS_FAILURE = frozenset(_GRAVEST_FIRST) - {Outcome.DONE, Outcome.REFUSED, Outcome.STOPPED}
-
-
-def circumstances(draft: Draft) -> Circumstances:
-    """What the guards look at, now: to be asked for again when an execution has changed."""
-    if draft.circumstances is None:
-        draft.circumstances = _look_around(draft)
-    return draft.circumstances
-
-
-def _look_around(draft: Draft) -> Circumstances:
-    return Circumstances(
-        at=draft.at,
-        rules=draft.settings.policy.treatment,
-        freeze=draft.freeze,
-        treatments=tuple(treatment for treatment in draft.treatments() if treatment.counts),
-        under_treatment={
-            run.host: execution.id
-            for execution in draft.executions()
-            for run in execution.runs
-            if run.phase not in (RunPhase.WAITING, RunPhase.ENDED)
-        },
-        groups=draft.settings.groups_of_hosts,
-    )
 
 
 def start(
@@ -113,12 +87,12 @@ def advance(draft: Draft, execution: Execution) -> Execution:
         if not batch:
             return _finish(draft, execution)
         if any(run.phase is RunPhase.WAITING for run in batch):
-            execution = _start_batch(draft, _stop_if_failing(draft, execution), batch)
+            execution = turns.start_batch(draft, turns.stop_if_failing(draft, execution), batch)
             batch = execution.runs[low : low + execution.serial]
         if any(run.phase is not RunPhase.ENDED for run in batch):
             break
         execution = replace(execution, batch=execution.batch + 1)
-    execution = _hold(draft, execution)
+    execution = turns.hold(draft, execution)
     dues = [run.due for run in execution.runs if run.due is not None]
     if execution.held_because and execution.is_running:
         dues.append(draft.at + _LOOK_AGAIN)
@@ -169,18 +143,43 @@ def stop(draft: Draft, execution: Execution, because: str) -> Execution:
     return advance(draft, execution)
 
 
-def resumed(draft: Draft, execution: Execution) -> Execution:
-    """The agent was away: what was being asked is asked anew, with the whole time for it."""
+def resumed(draft: Draft, execution: Execution, never_begun: Collection[str]) -> Execution:
+    """The agent was away: what was being asked is asked anew, with the whole time for it.
+
+    A treatment that had not touched its host yet and comes later than its step's `timeout` is not begun any more:
+    nobody knows whether it is still needed.
+    """
     if draft.runbook(execution.digest) is None:
         return abandon(draft, execution, f"the text of {execution.runbook} can no longer be read")
+    late = [run for run in execution.runs if _comes_too_late(draft, execution, run, never_begun)]
+    if late:
+        away = say_duration(draft.at - min(run.phase_since for run in late))
+        because = f"ordered {away} ago and not begun, the agent was away"
+        return stop(draft, with_runs(execution, [_given_up(draft, execution, run, because) for run in late]), because)
     for run in execution.runs:
         if run.phase in (RunPhase.ASKING, RunPhase.VERIFYING):
             execution = _replaced(execution, procedure.ask_anew(case_of(draft, execution, run), run))
     return advance(draft, execution)
 
 
+def _comes_too_late(draft: Draft, execution: Execution, run: HostRun, never_begun: Collection[str]) -> bool:
+    if run.pending not in never_begun or run.touched:
+        return False
+    return draft.at > run.phase_since + case_of(draft, execution, run).step(run).timeout
+
+
+def _given_up(draft: Draft, execution: Execution, run: HostRun, because: str) -> HostRun:
+    """What was ordered for this host is not carried out."""
+    assert run.pending is not None
+    draft.end_step(run.pending)
+    return procedure.end(case_of(draft, execution, run), run, Outcome.STOPPED, because)
+
+
 def abandon(draft: Draft, execution: Execution, because: str) -> Execution:
     """Nobody knows any more what was done, or what the next step would be: the rest is for a person."""
+    for run in execution.runs:
+        if run.pending is not None:
+            draft.end_step(run.pending)
     runs = tuple(
         run
         if run.phase is RunPhase.ENDED
@@ -188,17 +187,6 @@ def abandon(draft: Draft, execution: Execution, because: str) -> Execution:
         for run in execution.runs
     )
     return _finish(draft, replace(execution, runs=runs))
-
-
-def case_of(draft: Draft, execution: Execution, run: HostRun) -> Case:
-    """What a host's steps can see."""
-    runbook = draft.runbook(execution.digest)
-    assert runbook is not None, f"the text of {execution.runbook} is kept as long as {execution.id} runs"
-    incident = draft.incident(execution.incident) if execution.incident else None
-    known = draft.settings.hosts.get(run.host)
-    local = run.host == LOCALHOST
-    host = known or Host(name=run.host, connection="local" if local else "ssh")
-    return Case(draft, execution, runbook, incident, host)
 
 
 def run_of_step(execution: Execution, step_id: str) -> HostRun | None:
@@ -211,94 +199,7 @@ def _moved(draft: Draft, execution: Execution, run: HostRun) -> Execution:
 
 
 def _replaced(execution: Execution, run: HostRun) -> Execution:
-    return replace(execution, runs=tuple(run if other.host == run.host else other for other in execution.runs))
-
-
-def _start_batch(draft: Draft, execution: Execution, batch: Sequence[HostRun]) -> Execution:
-    """Begin on every host of the batch that still waits and that nothing forbids."""
-    around, needed, is_budgeted = circumstances(draft), _needed(draft, execution), execution.override is None
-    runs = {run.host: run for run in execution.runs}
-    for host in [run.host for run in batch]:
-        is_needed = needed is None or host in needed
-        if runs[host].phase is not RunPhase.WAITING or (is_needed and is_budgeted and around.full_group(host)):
-            continue
-        case = case_of(draft, execution, runs[host])
-        runs[host] = _start_waiting(case, runs[host], around, is_needed=is_needed)
-        if runs[host].outcome in _COUNTS_AS_FAILURE:
-            execution = _stop_if_failing(draft, replace(execution, runs=tuple(runs.values())))
-            runs = {run.host: run for run in execution.runs}
-    return draft.put_execution(replace(execution, runs=tuple(runs.values())))
-
-
-def _start_waiting(case: Case, run: HostRun, around: Circumstances, *, is_needed: bool) -> HostRun:
-    host = case.host.name
-    if not is_needed:
-        case.record(EntryKind.TREATMENT, f"{host}: well again before its turn came, left alone")
-        return procedure.end(case, run, Outcome.RECOVERED, "well again before its turn came")
-    refused = _refuse_host(case, around)
-    if refused and refused.reason.passes:
-        return run
-    if refused:
-        case.record(EntryKind.REFUSED, f"{host}: {refused}", reason=str(refused.reason))
-        return procedure.end(case, run, Outcome.REFUSED, str(refused))
-    treatment = Treatment(case.execution.id, case.execution.runbook, host, case.draft.at)
-    case.draft.put_treatment(treatment)
-    begun = procedure.begin(case, run)
-    if begun.phase is not RunPhase.ENDED:
-        around.begin(treatment)  # the next host's guard must see it
-    return begun
-
-
-def _needed(draft: Draft, execution: Execution) -> frozenset[str] | None:
-    """The hosts that the agent may treat: it leaves alone what is well by now. None: every one."""
-    incident = draft.incident(execution.incident) if execution.incident else None
-    if incident is None or execution.actor != AGENT:
-        return None
-    runbook = draft.runbook(execution.digest)
-    if runbook is not None and runbook.hosts != "affected":
-        return None if incident.ill else frozenset()
-    return frozenset(symptom.host for symptom in incident.ill if symptom.host)
-
-
-def _refuse_host(case: Case, around: Circumstances) -> Refused | None:
-    if case.execution.override is None:
-        return guard.refuse_host(case.host.name, case.runbook, around)
-    return guard.refuse_busy(case.host.name, around)  # two treatments of one host at a time: not even by order
-
-
-def _hold(draft: Draft, execution: Execution) -> Execution:
-    """Name what the hosts whose turn has come wait for."""
-    low = execution.batch * execution.serial
-    waiting = [run for run in execution.runs[low : low + execution.serial] if run.phase is RunPhase.WAITING]
-    refused = _refuse_host(case_of(draft, execution, waiting[0]), circumstances(draft)) if waiting else None
-    if refused and str(refused.reason) != execution.held_because:
-        draft.record(
-            execution.incident or execution.id,
-            EntryKind.REFUSED,
-            f"{waiting[0].host} waits: {refused}",
-            reason=str(refused.reason),
-            execution=execution.id,
-        )
-    return replace(execution, held_because=str(refused.reason) if refused else None)
-
-
-def _stop_if_failing(draft: Draft, execution: Execution) -> Execution:
-    """When as many hosts have failed as may, those whose turn has not come are left alone."""
-    failures = sum(1 for run in execution.runs if run.outcome in _COUNTS_AS_FAILURE)
-    runbook = draft.runbook(execution.digest)
-    waiting = [run for run in execution.runs if run.phase is RunPhase.WAITING]
-    if not waiting or runbook is None or failures < runbook.limits.stop_after_failures:
-        return execution
-    because = f"{failures} of {len(execution.runs)} hosts failed, the rest is left alone"
-    draft.record(
-        execution.incident or execution.id,
-        EntryKind.REFUSED,
-        f"{execution.runbook} stops: {because}: {some([run.host for run in waiting])}",
-        reason="stop after failures",
-        execution=execution.id,
-    )
-    ended = {run.host: procedure.end(case_of(draft, execution, run), run, Outcome.STOPPED, because) for run in waiting}
-    return replace(execution, runs=tuple(ended.get(run.host, run) for run in execution.runs))
+    return with_runs(execution, [run])
 
 
 def _finish(draft: Draft, execution: Execution) -> Execution:
@@ -309,7 +210,7 @@ def _finish(draft: Draft, execution: Execution) -> Execution:
         treatment = known.get((execution.id, run.host))
         if treatment:
             effective = run.outcome in (Outcome.RECOVERED, Outcome.DONE)
-            counts = run.outcome is not Outcome.UNREACHABLE
+            counts = run.touched or run.outcome not in (Outcome.UNREACHABLE, Outcome.STOPPED)
             draft.put_treatment(replace(treatment, effective=effective, counts=counts))
     reasons = "; ".join(dict.fromkeys(run.reason for run in execution.runs if run.outcome is outcome and run.reason))
     draft.record(

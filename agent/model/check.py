@@ -83,6 +83,9 @@ class CheckRules(Authored):
     no_data: Literal["unknown", "ok", "critical"] = Field(
         "unknown", description="What to conclude when a subject seen before is no longer reported."
     )
+    forget_after: Duration = Field(
+        3600.0, description="A subject that has not been reported for so long is forgotten, unless an incident has it."
+    )
     unknown_after: Duration | None = Field(
         None,
         description="How long UNKNOWN may last before it is an incident; default: 5 intervals, at least 1m.",

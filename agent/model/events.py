@@ -28,17 +28,22 @@ class StepEnded:
 
 @dataclass(frozen=True, slots=True)
 class TimePassed:
-    """Something is due."""
+    """The incident or execution of this id is due. One at a time: what cannot be decided spoils no other."""
 
     at: float
+    about: str
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The agent started with the state it left. `agent` says which version on which machine."""
+    """The agent started with the state it left. `agent` says which version on which machine.
+
+    `never_begun`: ids of the steps that had been ordered, and that nobody had begun when the agent ended.
+    """
 
     at: float
     agent: str
+    never_begun: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class Window:
     """Volatile: the latest answers, newest last, at most as many as the debounce looks at.
 
     Each recent entry is 0 (clear), 1 (OK but not below the recover threshold), 2 (warning), 3 (critical).
+    `missing_since`: the subject is not reported any more, since then; what `no_data` makes of that is in `recent`.
     `fresh_from`: answers asked before this time are ignored (the counters were started afresh then).
     """
 
@@ -55,3 +56,4 @@ class Window:
     fresh_from: float = 0.0
     last_verdict: Verdict | None = None
     message: str = ""
+    missing_since: float | None = None

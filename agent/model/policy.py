@@ -55,6 +55,15 @@ class LifecycleRules(Authored):
     close_after: Duration = Field(3600.0, description="A resolved incident closes after this time without relapse.")
 
 
+class StormRules(Authored):
+    """When many faults are taken as one, though nothing but their check connects them. Durations in seconds."""
+
+    subjects: int = Field(
+        10, ge=2, description="So many subjects of one check that fall ill within this time are one incident."
+    )
+    within: Duration = 60.0
+
+
 class Policy(Authored):
     """Everything in `policy:`."""
 
@@ -62,4 +71,5 @@ class Policy(Authored):
     priority: dict[Impact, dict[Urgency, Priority]] = _MATRIX
     treatment: TreatmentRules = TreatmentRules()
     lifecycle: LifecycleRules = LifecycleRules()
+    storm: StormRules = StormRules()
     default_team: Name = "operations"

@@ -36,9 +36,10 @@ _COMMIT_RETRY = 1.0
 _SAID_AGAIN = 300.0
 """Seconds until the journal says once more that nothing can be committed."""
 
-_TIMERS_REST = 30.0
-"""Seconds until timers are looked at again when what is due cannot be decided: it is still due at once, and a
-defect must fill neither a processor nor the record."""
+_REST = 30.0
+"""Seconds until an incident or execution is looked at again that is due and cannot be decided, twice as long each
+time: a defect must fill neither a processor nor the record, and must not hold up the others."""
+_LONGEST_REST = 3600.0
 
 _NOBODY_DECIDES = Reply(False, "the agent is ending, its journal says why; what was asked may still be on its record")
 
@@ -97,7 +98,7 @@ class Loop:
         self._beat = beat
         self._failed = failed
         self._committing = committing
-        self._timers_rest_until = 0.0
+        self._resting: dict[str, float] = {}
         self._intake: Intake[_Question | _Change] = Intake()
         self._lag = Lag()
         self._deciding_since: float | None = None
@@ -185,19 +186,14 @@ class Loop:
             with suppress(InvalidStateError):  # answered, or cancelled
                 item.answer.set_result(_NOBODY_DECIDES)
 
-    def _next_due(self) -> float | None:
-        due = self.state.next_due()
-        return None if due is None else max(due, self._timers_rest_until)
-
     def _take(self) -> list[_Item]:
-        due = self._next_due()
+        due = self.state.next_due()
         wait = self._beat if due is None else min(self._beat, max(0.0, due - self._now()))
         taken = self._intake.take(wait, _BATCH)
         self._deciding_since = taken.since
-        due = self._next_due()
-        now = self._now()
+        due, now = self.state.next_due(), self._now()
         if due is not None and due <= now:
-            taken.items.append(TimePassed(now))
+            taken.items += [TimePassed(now, about) for about in self.state.due(now)[:_BATCH]]
         return taken.items
 
     def _decided(self) -> None:
@@ -257,16 +253,24 @@ class Loop:
         try:
             decision = decide(self.state, event)
         except Exception as error:
-            log.exception("an event could not be decided and is set aside: %s", type(event).__name__)
-            if isinstance(event, TimePassed):
-                self._timers_rest_until = event.at + _TIMERS_REST
+            about = event.about if isinstance(event, TimePassed) else "agent"
+            log.exception("an event could not be decided and is set aside: %s, %s", type(event).__name__, about)
             text = f"defect: {type(event).__name__} could not be decided and is set aside: {one_line(repr(error), 500)}"
+            if isinstance(event, TimePassed):
+                text += f"; tried again in {say_duration(self._let_rest(event))}"
             decision = Decision(
-                entries=(Entry(event.at, "agent", EntryKind.AGENT, text),),
+                entries=(Entry(event.at, about, EntryKind.AGENT, text),),
                 reply=Reply(False, "the agent could not decide this; its journal says why"),
             )
         self.state.apply(decision)
         return decision
+
+    def _let_rest(self, event: TimePassed) -> float:
+        """What is due and cannot be decided is still due at once: seconds until it is looked at again."""
+        rest = min(self._resting.get(event.about, _REST / 2) * 2, _LONGEST_REST)
+        self._resting[event.about] = rest
+        self.state.postpone(event.about, event.at + rest)
+        return rest
 
     def _commit(self, decisions: Sequence[Decision]) -> None:
         """Commit, however long it takes: what is not on the record is not done. Raises StoreRefused."""

@@ -1,12 +1,15 @@
 """The agent ends and starts, or gets a new configuration, in the middle of things."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent.core.restoration import SKIPPED
 from agent.model import events
 from agent.model.execution import Outcome
 from agent.model.incident import Phase
-from agent.model.runbook import Verify
+from agent.model.quantities import Rate
+from agent.model.runbook import Limits, Verify
 from agent.model.service import Service
 from agent.model.timeline import EntryKind
 from tests.core.ward import (
@@ -258,3 +261,66 @@ def test_no_number_that_may_have_been_given_since_the_backup_is_given_again() ->
     assert [update.number for update in ward.updates][-1] == before + SKIPPED + 1
     assert ward.falls_ill("web", "web2").id == f"INC-{SKIPPED + 2}"
     assert ward.steps[-1].execution == f"RUN-{SKIPPED + 2}"
+
+
+def test_a_step_nobody_began_is_carried_out_when_the_agent_is_soon_back() -> None:
+    ward = Ward(shop())
+    ward.falls_ill()
+    ward.restarts(away=50.0, begun=False)
+    assert ward.under_way() == [("web1", "restart")]
+    ward.ends()
+    ward.gets_well()
+    assert ward.incident().phase is Phase.RESOLVED
+
+
+def test_a_treatment_that_nobody_began_for_long_is_given_up_and_what_is_well_by_now_is_left_alone() -> None:
+    ward = Ward(shop())
+    ward.falls_ill()
+    ward.restarts(away=7200.0, begun=False)
+    assert ward.execution().outcome is Outcome.STOPPED
+    assert ward.under_way() == []
+    assert ward.incident().held_because == "settling"
+    assert "ordered 2h ago and not begun, the agent was away" in ward.story(EntryKind.REFUSED)[-1]
+    ward.gets_well()
+    ward.later(60)
+    assert ward.incident().phase is Phase.RESOLVED
+    assert len(ward.steps) == 1
+
+
+def test_what_is_still_ill_after_a_long_absence_is_treated_once_its_check_had_time_to_answer() -> None:
+    """The treatment that was never begun counts against no limit and not as tried in vain."""
+    ward = Ward(shop(runbook("r", limits=Limits(per_host=Rate(1, 86400.0)))))
+    ward.falls_ill()
+    ward.restarts(away=7200.0, begun=False)
+    ward.sees("web", 2, web1=CRITICAL)
+    ward.later(20)
+    assert ward.under_way() == [("web1", "restart")]
+    assert [step.id.split(".")[0] for step in ward.steps] == ["RUN-1", "RUN-2"]
+
+
+def test_what_was_begun_on_a_host_is_finished_however_late() -> None:
+    """Half a treatment may be worse than none: the service is stopped, and the step that starts it is next."""
+    ward = Ward(shop(runbook("r", run("stop"), run("start"))))
+    ward.falls_ill()
+    ward.ends()
+    ward.restarts(away=7200.0, begun=False)
+    assert ward.under_way() == [("web1", "start")]
+
+
+def test_a_treatment_given_up_leaves_hosts_alone_whose_turn_had_not_come() -> None:
+    ward = Ward(shop(runbook("r", serial=1)))
+    ward.falls_ill("web", "web1", "web2")
+    ward.restarts(away=7200.0, begun=False)
+    assert {run.outcome for run in ward.execution().runs} == {Outcome.STOPPED}
+    assert ward.under_way() == []
+
+
+def test_the_step_of_a_runbook_that_can_no_longer_be_read_is_settled() -> None:
+    ward = Ward(shop(runbook("r")))
+    ward.falls_ill()
+    ward.state.settings = shop(runbook("other"))
+    ward.state.library = {}
+    before = ward.state
+    ward.state = replace(before)
+    decision = ward.tell(events.Started(ward.at, "paramedic"))
+    assert decision.ended_steps == (ward.steps[0].id,)

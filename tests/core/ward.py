@@ -205,7 +205,8 @@ class Ward:
         until, told = self.at + seconds, 0
         while (due := self.state.next_due()) is not None and due <= until:
             self.at = max(self.at, due)
-            self.tell(events.TimePassed(self.at))
+            for about in self.state.due(self.at):
+                self.tell(events.TimePassed(self.at, about))
             told += 1
             assert told < 10_000, "something is always due and never done"
         self.at = until
@@ -216,8 +217,11 @@ class Ward:
         self.reply = decision.reply.text
         return decision.reply.ok
 
-    def restarts(self, away: float = 0.0) -> None:
-        """The agent ends and starts from what was stored; steps that were under way end as nobody knows."""
+    def restarts(self, away: float = 0.0, *, begun: bool = True) -> None:
+        """The agent ends and starts from what was stored; steps that were under way end as nobody knows.
+
+        Not `begun`: they had been ordered and nothing more. Those still wanted are to be carried out then.
+        """
         old, self.at = self.state, self.at + away
         self.state = State(
             settings=old.settings,
@@ -229,8 +233,12 @@ class Ward:
             counters=dict(old.counters),
             library=dict(old.library),
         )
-        self.tell(events.Started(self.at, "paramedic 1 on here"))
-        for step in [step for step in self.pending.values() if not step.repeatable]:
+        decision = self.tell(
+            events.Started(self.at, "paramedic 1 on here", frozenset() if begun else frozenset(self.pending))
+        )
+        for ended in decision.ended_steps:
+            self.pending.pop(ended, None)
+        for step in [step for step in self.pending.values() if begun and not step.repeatable]:
             del self.pending[step.id]
             self.tell(events.StepEnded(self.at, step.id, StepOutcome(StepStatus.UNKNOWN, message="the agent ended")))
 

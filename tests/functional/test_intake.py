@@ -95,7 +95,7 @@ def test_many_threads_lose_nothing() -> None:
 
 def test_answers_that_follow_each_other_are_decided_together_up_to_a_limit() -> None:
     a, b, c = (answer(f"web@{name}", at, name) for name, at in (("a", 3.0), ("b", 2.0), ("c", 4.0)))
-    between = TimePassed(2.0)
+    between = TimePassed(2.0, "INC-1")
     found = together([a, b, between, c], limit=100)
     assert found == [Answers((a, b)), between, Answers((c,))]
     both = found[0]

@@ -17,12 +17,13 @@ from agent.model.check import CheckRules
 from agent.model.decision import Decision
 from agent.model.events import Freeze, Observed, PersonActed
 from agent.model.health import Health, Key
+from agent.model.incident import Phase
 from agent.model.observation import Observation, Pass, Verdict
 from agent.model.settings import Settings
 from agent.runtime.clock import Clock
 from agent.runtime.loop import Loop, Record
 from agent.runtime.store.store import Store
-from tests.functional.records import DIGEST, EXECUTION, STEP
+from tests.functional.records import DIGEST, EXECUTION, INCIDENT, STEP
 from tests.neighbours.waiting import until
 
 SOON = 30.0
@@ -214,14 +215,20 @@ def test_a_change_that_nobody_came_to_can_be_taken_back() -> None:
     assert made == []
 
 
-def test_what_is_due_and_cannot_be_decided_is_not_tried_without_pause(store: Store) -> None:
+def test_what_is_due_and_cannot_be_decided_is_not_tried_without_pause_and_holds_up_nothing_else(store: Store) -> None:
     """Its runbook's text is gone, so nothing can be decided about it, and it is still due afterwards."""
-    lost = replace(EXECUTION, incident=None, due=1.0, runs=(replace(EXECUTION.runs[0], due=1.0),))
-    with running(store, State(executions={lost.id: lost})) as (loop, _):
-        until(lambda: store.timeline("agent"), within=SOON, what="the defect on record")
+    lost = replace(EXECUTION, id="RUN-8", incident=None, due=1.0, runs=(replace(EXECUTION.runs[0], due=1.0),))
+    closing = replace(INCIDENT, phase=Phase.RESOLVED, execution=None, resolved_at=1.0, due=2.0)
+    state = State(executions={lost.id: lost}, incidents={closing.id: closing})
+    with running(store, state) as (loop, _):
+        until(lambda: store.timeline(lost.id), within=SOON, what="the defect on record")
+        until(lambda: not state.incidents, within=SOON, what="the incident that is due later is closed")
         for _ in range(20):  # each answer is a round of the loop
             loop.call(lambda state: None).result(SOON)
-    assert len(store.timeline("agent")) == 1
+        assert [each.entry.text for each in store.timeline(lost.id)] == [
+            "defect: TimePassed could not be decided and is set aside: "
+            "AssertionError('the text of restart-web is kept as long as RUN-8 runs'); tried again in 30s"
+        ]
 
 
 def test_signals_in_any_number_are_all_taken_in(tmp_path: Path) -> None:

@@ -339,3 +339,16 @@ def test_reading_what_is_not_there(path: Path) -> None:
     with pytest.raises(StoreError, match="does not exist"):
         Store.open(path, read_only=True)
     assert not path.exists()
+
+
+def test_a_subject_that_is_forgotten_is_forgotten_for_good(store: Store) -> None:
+    """Also within one transaction the last word counts."""
+    one, other = replace(HEALTH, key=Key("pods", "one")), replace(HEALTH, key=Key("pods", "other"))
+    store.commit([Decision(health={one.key: one, other.key: other})], 1.0)
+    store.commit([Decision(forgotten=(one.key,))], 2.0)
+    assert set(store.load(3.0).health) == {other.key}
+    back = Decision(health={other.key: other})
+    store.commit([Decision(forgotten=(other.key,)), back], 4.0)
+    assert set(store.load(5.0).health) == {other.key}
+    store.commit([back, Decision(forgotten=(other.key,))], 6.0)
+    assert not store.load(7.0).health

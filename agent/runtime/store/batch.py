@@ -7,7 +7,7 @@ anything is written.
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
-from sqlalchemy import Connection, Table, delete
+from sqlalchemy import Connection, Table, bindparam, delete
 
 from agent.model.commands import RunStep, UpdateTicket
 from agent.model.decision import Decision
@@ -34,6 +34,9 @@ FREEZE = "freeze"
 
 Rows = list[dict[str, object]]
 _UNFREEZE = delete(SETTINGS).where(SETTINGS.c.name == FREEZE)
+_FORGET = delete(HEALTH).where(
+    HEALTH.c.check_name == bindparam("gone_check"), HEALTH.c.subject == bindparam("gone_subject")
+)
 
 
 class Batch:
@@ -47,6 +50,7 @@ class Batch:
         executions: dict[str, Execution] = {}
         treatments: dict[tuple[str, str], Treatment] = {}
         health: dict[Key, Health] = {}
+        gone: dict[Key, None] = {}
         counters: dict[str, int] = {}
         runbooks: dict[str, str] = {}
         for decision in decisions:
@@ -54,6 +58,9 @@ class Batch:
             executions |= decision.executions
             treatments |= {(treatment.execution, treatment.host): treatment for treatment in decision.treatments}
             health |= decision.health
+            gone = {key: None for key in gone if key not in decision.health} | dict.fromkeys(decision.forgotten)
+            for key in decision.forgotten:
+                health.pop(key, None)
             counters |= decision.counters
             runbooks |= decision.runbooks
         commands = [command for decision in decisions for command in decision.commands]
@@ -64,6 +71,7 @@ class Batch:
             HEALTH: [_health(one) for one in health.values()],
             COUNTERS: [{"name": name, "value": value} for name, value in counters.items()],
         }
+        self._gone: Rows = [{"gone_check": storable(key.check), "gone_subject": storable(key.subject)} for key in gone]
         names = _runbook_names(incidents, executions)
         self._runbooks: Rows = [
             {"digest": digest, "name": storable(names.get(digest, "")), "text": storable(text)}
@@ -80,7 +88,7 @@ class Batch:
 
     @property
     def is_empty(self) -> bool:
-        queued = self._steps or self._updates or self._ended_steps or self._entries or self._runbooks
+        queued = self._gone or self._steps or self._updates or self._ended_steps or self._entries or self._runbooks
         return not (queued or self._unfreeze or any(self._aggregates.values()))
 
     def write(self, connection: Connection) -> None:
@@ -93,6 +101,8 @@ class Batch:
                 connection.execute(upsert(table, dialect), rows)
         if self._unfreeze:
             connection.execute(_UNFREEZE)
+        if self._gone:
+            connection.execute(_FORGET, self._gone)
         steps.queue(connection, self._steps)
         steps.end(connection, self._ended_steps)
         outbox.queue(connection, self._updates)
