@@ -105,7 +105,8 @@ class App:
 
     def stop(self) -> None:
         """Stop asking, let running steps end within the configured bound, commit what they came to, close."""
-        self._manager.stopping("stopping")
+        agent = self._configuration.agent
+        self._manager.stopping("stopping", agent.stop_within + _TICKETS_STOP_WITHIN + 4 * _PART_STOPS_WITHIN)
         log.info("stopping")
         reached(CrashPoint.STOPPING)
         self._cleanup.close()

@@ -4,13 +4,26 @@ import pwd
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import psutil
 
+from agent.errors import CannotAsk
 from agent.plugin.api import ProcessInfo
 
 _ATTRIBUTES = ["pid", "name", "cmdline", "uids", "status", "cpu_times", "memory_info", "create_time"]
 _DEAD = frozenset({psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD})
+
+
+def _refuse_half_a_view() -> None:
+    """proc(5), hidepid: whoever may not read of process 1, which always runs, sees his own processes only."""
+    try:
+        Path("/proc/1/stat").read_bytes()
+    except OSError as error:
+        raise CannotAsk(
+            "processes of other users are hidden from the agent; if systemd runs it: systemctl edit paramedic,"
+            " and there [Service] ProtectProc=default"
+        ) from error
 
 
 class ProcessSnapshot:
@@ -30,7 +43,10 @@ class ProcessSnapshot:
         self._users: dict[int, str] = {}
 
     def processes(self, since: float = 0.0) -> Sequence[ProcessInfo]:
-        """Every process, those that vanish while being read left out, as read after `since` (monotonic seconds)."""
+        """Every process, those that vanish while being read left out, as read after `since` (monotonic seconds).
+
+        Raises CannotAsk where not all can be seen: what is hidden must not be taken for dead.
+        """
         with self._lock:
             if time.monotonic() - self._taken >= self._max_age or self._began < since:
                 self._began = time.monotonic()
@@ -39,6 +55,7 @@ class ProcessSnapshot:
             return self._processes
 
     def _read(self) -> tuple[ProcessInfo, ...]:
+        _refuse_half_a_view()
         # psutil keeps Process objects with their start time; after a pid is reused that time is the old one's.
         psutil.process_iter.cache_clear()
         return tuple(self._info(each) for each in psutil.process_iter(_ATTRIBUTES))

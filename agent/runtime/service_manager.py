@@ -47,8 +47,9 @@ class ServiceManager:
     def reloading(self, monotonic_usec: int) -> None:
         self._say(f"RELOADING=1\nMONOTONIC_USEC={monotonic_usec}")
 
-    def stopping(self, status: str) -> None:
-        self._say(f"STOPPING=1\nSTATUS={status}")
+    def stopping(self, status: str, within: float) -> None:
+        """`within`: seconds until we have ended; systemd waits so long, or its TimeoutStopSec= if that is longer."""
+        self._say(f"STOPPING=1\nEXTEND_TIMEOUT_USEC={int(within * 1e6)}\nSTATUS={status}")
 
     def _say(self, message: str) -> None:
         if not self._address:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -88,3 +89,29 @@ def test_processes_that_come_and_go_meanwhile_do_no_harm() -> None:
         churn = [pool.submit(subprocess.run, ["sh", "-c", "for i in $(seq 150); do true & /bin/true; done"])]
         while not all(each.done() for each in churn):
             assert any(each.pid == os.getpid() for each in ProcessSnapshot(0).processes())
+
+
+_LOOK_FROM_BEHIND = """
+import os, sys
+from agent.errors import CannotAsk
+from agent.runtime.processes import ProcessSnapshot
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+try:
+    sys.exit(f"sees {len(ProcessSnapshot(0).processes())}")
+except CannotAsk as error:
+    print(error)
+"""
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("hidepid", ["invisible", "noaccess"])
+def test_what_is_hidden_is_not_taken_for_dead(hidepid: str) -> None:
+    """As systemd's ProtectProc= hides it: a check would call every service dead that another user runs."""
+    why_not = None if os.geteuid() == 0 else "mounting /proc anew needs root"
+    available.require("a /proc that hides", why_not, "run the tests as root")
+    script = f'mount -t proc -o hidepid={hidepid} proc /proc && exec "$0" -c "$1"'
+    words = ["unshare", "--mount", "sh", "-c", script, sys.executable, _LOOK_FROM_BEHIND]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "hidden from the agent" in done.stdout
+    assert "ProtectProc=default" in done.stdout

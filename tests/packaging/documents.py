@@ -85,6 +85,13 @@ def table(name: str, heading: str, first_column: str) -> list[list[str]]:
     raise AssertionError(f"docs/{name}, {heading!r}: no table begins with a column {first_column!r}")
 
 
+def typed(name: str, heading: str) -> list[str]:
+    """What there is to type under a heading of a page of docs/, without comments."""
+    fences = re.findall(r"```text\n(.*?)```", section(name, heading), re.DOTALL)
+    words = (re.sub(r"\s+#.*|^#.*", "", line).strip() for fence in fences for line in fence.splitlines())
+    return [line for line in words if line]
+
+
 def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
 

@@ -6,20 +6,17 @@ import subprocess
 from pathlib import Path
 
 from agent.core.guard import Reason
-from tests.packaging.documents import ROOT, code_in, page, section, table
-
-
-def lines(heading: str) -> list[str]:
-    """What there is to type under a heading, without comments."""
-    fences = re.findall(r"```text\n(.*?)```", section("installation.md", heading), re.DOTALL)
-    typed = (re.sub(r"\s+#.*|^#.*", "", line).strip() for fence in fences for line in fence.splitlines())
-    return [line for line in typed if line]
+from tests.packaging.documents import ROOT, code_in, page, section, table, typed
 
 
 def test_the_agent_can_read_its_configuration_whatever_the_umask(tmp_path: Path) -> None:
     etc = tmp_path / "etc"
     etc.mkdir()
-    ours = [line for line in lines("As a systemd service") if "/etc/paramedic" in line and "check-config" not in line]
+    ours = [
+        line
+        for line in typed("installation.md", "As a systemd service")
+        if "/etc/paramedic" in line and "check-config" not in line
+    ]
     group, user = str(os.getgid()), str(os.getuid())
     for line in ours:
         here = (
@@ -35,15 +32,17 @@ def test_the_agent_can_read_its_configuration_whatever_the_umask(tmp_path: Path)
 
 
 def test_an_upgrade_renews_all_that_was_installed() -> None:
-    renewed = lines("Upgrade")
+    renewed = typed("installation.md", "Upgrade")
     assert "git pull" in renewed
-    assert [line for line in lines("As a systemd service") if " systemd/" in line if line not in renewed] == []
+    assert [
+        line for line in typed("installation.md", "As a systemd service") if " systemd/" in line if line not in renewed
+    ] == []
     assert renewed.index("systemctl daemon-reload") < renewed.index("systemctl restart paramedic")
 
 
 def test_nothing_stays_after_the_removal() -> None:
-    removed = " ".join(lines("Uninstall")).split()
-    installed = [line.split()[-1] for line in lines("As a systemd service") if " systemd/" in line]
+    removed = " ".join(typed("installation.md", "Uninstall")).split()
+    installed = [line.split()[-1] for line in typed("installation.md", "As a systemd service") if " systemd/" in line]
     assert len(installed) == 3
     assert [path for path in installed if path not in removed] == []
     assert "/etc/systemd/system/paramedic.service.d" in removed, "what systemctl edit writes"

@@ -1,35 +1,17 @@
 """What is delivered: one wheel with exactly the two packages, whole."""
 
-import shutil
-import subprocess
-import sys
 import zipfile
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = {"agent", "checks"}
+from tests.packaging.documents import ROOT
+from tests.packaging.wheel import PACKAGES, built_wheel
 
 
 @pytest.fixture(scope="module")
 def in_the_wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The names in a wheel built from a copy, so that no older build folder can lend it a file."""
-    source = tmp_path_factory.mktemp("source")
-    for name in (*PACKAGES, "pyproject.toml", "README.md", "LICENSE"):
-        whole = ROOT / name
-        if whole.is_dir():
-            shutil.copytree(whole, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(whole, source)
-    # With the build backend of the lock, as it is installed: nothing is fetched that no hash vouches for.
-    words = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    built = subprocess.run(
-        [*words, "--wheel-dir", source / "out", source], capture_output=True, text=True, timeout=170, check=False
-    )
-    assert built.returncode == 0, built.stderr
-    [wheel] = (source / "out").glob("paramedic-*.whl")
-    return set(zipfile.ZipFile(wheel).namelist())
+    """The names in it."""
+    return set(zipfile.ZipFile(built_wheel(tmp_path_factory.mktemp("source"))).namelist())
 
 
 def test_the_wheel_holds_exactly_the_two_packages(in_the_wheel: set[str]) -> None:
