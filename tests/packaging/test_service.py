@@ -245,5 +245,5 @@ def test_a_stop_waits_for_the_step_under_way_longer_than_the_unit_says(service: 
 
 def test_with_the_drop_in_it_sees_processes(service: Service) -> None:
     service.host.write("/etc/systemd/system/paramedic.service.d/processes.conf", "[Service]\nProtectProc=default\n")
-    service.host.run("systemctl daemon-reload && systemctl start paramedic")
+    service.host.run("systemctl daemon-reload && systemctl restart paramedic")
     until(lambda: (service.check("sshd") or {}).get("status") == "OK", within=_SOON, what="sshd is seen")
