@@ -68,7 +68,7 @@ class CheckPorts(Protocol):
         """Seconds this asking may take; pass it on to every client."""
 
     def processes(self) -> Sequence[ProcessInfo]:
-        """One snapshot shared by all checks of a pass."""
+        """One snapshot shared by all checks of a pass. Raises CannotAsk where not all can be seen."""
 
     def neighbour(self, name: str) -> AbstractContextManager[None]:
         """Around a request to a server that many checks ask, such as Prometheus; `name` is what people know it by.

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import pytest
 
 from agent.app import App
 from agent.cli.agent_client import AgentClient
+from agent.cli.exits import Code, Failure
 from agent.config.load import load
 from agent.errors import ParamedicError
 from agent.model.decision import Decision
@@ -19,7 +21,7 @@ from agent.model.execution import Outcome
 from agent.runtime.control.told import default_store
 from agent.runtime.service_manager import ServiceManager
 from agent.runtime.store.store import Store
-from tests.functional.control_site import short_folder
+from tests.functional.control_site import paramedic, short_folder
 from tests.functional.records import DIGEST, EXECUTION, STEP, opened
 from tests.functional.slow_tickets import SlowTickets
 from tests.functional.ssh_login import let_in, make_key
@@ -74,6 +76,11 @@ class Place:
         return int(status["tickets"]["waiting"])
 
 
+def request_under_way() -> bool:
+    """Whether the control API has begun with a request: it answers in threads that it makes for the first."""
+    return any(each.name.startswith("AnyIO worker") for each in threading.enumerate())
+
+
 @pytest.fixture
 def place() -> Iterator[Place]:
     with short_folder() as folder:
@@ -92,6 +99,94 @@ def test_an_agent_that_is_refused_its_socket_has_begun_nothing(place: Place) -> 
     with Store.open(place.record) as store:
         assert [begun for _, begun in store.unfinished_steps()] == [False]
         assert store.timeline() == []
+
+
+def test_who_waits_for_a_check_when_the_agent_stops_is_told_why(place: Place) -> None:
+    """It may hang for half a minute; nobody waits for that."""
+    asked = place.folder / "asked"
+    hangs = {"kind": "command", "run": f"touch {asked}; sleep 30", "every": "1h", "timeout": "25s"}
+    place.write(checks={"hangs": hangs})
+    told: list[Failure] = []
+
+    def ask() -> None:
+        try:
+            AgentClient([place.socket]).post("checks", "hangs", "ask", body={"host": None})
+        except Failure as failure:
+            told.append(failure)
+
+    with place.running():
+        asking = threading.Thread(target=ask, daemon=True)
+        until(asked.exists, within=SOON, what="the check is asked by its schedule")
+        asking.start()
+        until(request_under_way, within=SOON, what="somebody waits for it")
+    asking.join(SOON)
+    assert [(each.code, each.text) for each in told] == [
+        (Code.NO, "the agent is stopping; what was asked may still be done")
+    ]
+
+
+def test_what_it_writes_is_its_own_whatever_the_umask(place: Place, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with place.running():
+            place.report("the printer is on fire")
+            with Store.open(place.record, read_only=True) as store:
+                store.backup(tmp_path / "backups" / "copy.db")
+            files = [path for path in place.record.parent.rglob("*") if path.is_file()]
+            modes = {path.name: path.stat().st_mode & 0o777 for path in files}
+            socket_mode = place.socket.stat().st_mode & 0o777
+    finally:
+        os.umask(before)
+    assert {"paramedic.db", "paramedic.db-wal", "paramedic.db-shm", "paramedic.db.lock"} <= set(modes)
+    assert set(modes.values()) == {0o600}, modes
+    assert place.record.parent.stat().st_mode & 0o777 == 0o700
+    assert socket_mode == 0o660
+    assert (tmp_path / "backups").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "backups" / "copy.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_others_could_read_is_closed_to_them_at_the_start(place: Place) -> None:
+    """An older version, or a restore by hand, may have left it so."""
+    with place.running():
+        place.report("the printer is on fire")
+        killed = {path.name: path.read_bytes() for path in place.record.parent.iterdir()}
+    for name, content in killed.items():  # as one that was killed leaves it
+        path = place.record.with_name(name)
+        path.write_bytes(content)
+        path.chmod(0o644)
+    with place.running():
+        modes = {path.name: path.stat().st_mode & 0o777 for path in place.record.parent.iterdir() if path.is_file()}
+    assert set(modes.values()) == {0o600}, modes
+
+
+def test_a_reload_that_is_refused_is_on_record_with_who_wanted_it(place: Place) -> None:
+    with place.running() as app:
+        place.write(colour="green", access={"viewer": "alice:"})
+        assert not app.reload("alice").ok
+        place.write(agent={"state_dir": str(place.folder / "elsewhere"), "socket": str(place.socket)})
+        assert not app.reload("bob").ok
+    with Store.open(place.record) as store:
+        refused = [each.entry for each in store.timeline("agent") if each.entry.kind == "refused"]
+    assert [each.actor for each in refused] == ["alice", "bob"]
+    file = place.config / "all.yaml"
+    assert refused[0].text.startswith(f"reload refused, nothing was changed: 2 problems, the first: {file}:1: ")
+    assert refused[1].text == "reload refused, nothing was changed: agent.state_dir changed, which needs a restart"
+
+
+def test_a_name_in_access_that_nobody_has_is_said_and_stops_nothing(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    place.write(access={"viewer": ["nobody-is-called-so", "root"], "commander": ["group:nor-so"]})
+    with place.running():
+        until(lambda: "there is no group nor-so" in caplog.text, within=SOON, what="a warning")
+    warned = [each for each in caplog.messages if each.startswith("access.")]
+    assert warned == [
+        "access.viewer: there is no user nobody-is-called-so on this machine, so nobody has the role by that name",
+        "access.commander: there is no group nor-so on this machine, so nobody has the role by that name",
+    ]
+    said = paramedic("check-config", str(place.config), "--json")
+    assert said.code == 0
+    assert json.loads(said.out)["warnings"] == warned
 
 
 def test_a_ticket_filed_at_the_last_moment_is_on_record(place: Place) -> None:

@@ -106,6 +106,26 @@ def test_a_socket_taken_over_by_another_is_not_removed(site: ControlSite) -> Non
             assert path.exists()
 
 
+def test_whoever_has_no_answer_when_the_time_is_over_is_told_why(caplog: pytest.LogCaptureFixture) -> None:
+    with short_folder() as folder:
+        control, path = FakeControl(hold=threading.Event()), folder / "c.sock"
+        server = ControlServer(control, path)
+        server.start()
+        got: list[tuple[int, object]] = []
+        asking = threading.Thread(target=lambda: got.append(request(path, "GET", "/v1/stories/INC-12")), daemon=True)
+        asking.start()
+        until(lambda: control.held, within=_WITHIN, what="the question is being answered")
+        stopping = threading.Thread(target=server.stop, args=(_WITHIN,), daemon=True)
+        stopping.start()
+        until(lambda: "graceful shutdown exceeded" in caplog.text, within=_WITHIN, what="the time is over")
+        assert control.hold is not None
+        control.hold.set()
+        asking.join(_WITHIN)
+        stopping.join(_WITHIN)
+        assert got == [(503, {"error": "the agent is stopping; what was asked may still be done"})]
+        assert "Traceback" not in caplog.text
+
+
 def test_stopping_waits_for_the_answer_under_way(site: ControlSite) -> None:
     with short_folder() as folder:
         control, path = FakeControl(hold=threading.Event()), folder / "c.sock"

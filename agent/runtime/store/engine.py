@@ -109,8 +109,9 @@ def create_file(path: Path) -> None:
     try:
         is_new = not path.exists()
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        if path.stat().st_mode & 0o077:
-            path.chmod(0o600)
+        for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            if each.exists() and each.stat().st_mode & 0o077:
+                each.chmod(0o600)
         if is_new:
             sync(path.parent)  # SQLite does this for its side files only
     except OSError as error:

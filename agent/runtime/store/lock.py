@@ -35,6 +35,7 @@ class AgentLock:
         self.made = rest.startswith(_MADE)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.fchmod(self._file, 0o600)
             self._write()
         except BlockingIOError as error:
             os.close(self._file)
