@@ -127,7 +127,8 @@ class App:
                 reply = Reply(False, f"nothing was changed: {error}")
                 why = str(error)
             if not reply.ok:
-                log.error("%s", reply.text)
+                for line in reply.text.splitlines():
+                    log.error("%s", line)
                 self._desk.refused(actor, f"reload refused, nothing was changed: {why}")
             self._manager.ready(self._summary())
             if self._loop.commit_error is not None:

@@ -24,6 +24,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from agent.errors import CannotAsk
 from agent.model.authored import Authored, SecretName
+from agent.model.text import one_line
 from agent.plugin.api import Secrets
 from agent.plugin.network import connect, say_failure, say_silence, timed_out
 
@@ -117,6 +118,7 @@ class _BoundedAdapter(HTTPAdapter):
         self._body_limit = body_limit
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        _refuse_unsendable(request)
         options |= {"stream": True, "timeout": self._deadline.left}
         token = _deadline.set(self._deadline)
         try:
@@ -144,6 +146,17 @@ class _BoundedAdapter(HTTPAdapter):
         del body[self._body_limit :]
         response._content = bytes(body)
         response._content_consumed = True  # type: ignore[attr-defined]
+
+
+def _refuse_unsendable(request: requests.PreparedRequest) -> None:
+    """Raises requests.InvalidHeader, as requests does for a line break; http.client would fail half on the way."""
+    for name, value in request.headers.items():
+        try:
+            name.encode("ascii")
+            value.encode("latin-1")
+        except UnicodeEncodeError:
+            shown = one_line(name, 80)
+            raise requests.exceptions.InvalidHeader(f"the header {shown} cannot carry what is not Latin-1") from None
 
 
 class BoundedSession(requests.Session):

@@ -18,22 +18,43 @@ _PRIORITIES = (
 """sd-daemon(3): a line that begins with `<N>` has syslog priority N."""
 
 
+_FURTHER = "  | "
+"""Begins every further line of an event, so that nothing said in a traceback can pass for an event of its own."""
+
+_LINE_LIMIT = 4000
+_LINES_LIMIT = 200
+
+
 class _Redacting(logging.Formatter):
-    """Tracebacks included, nothing is said before `redact` has seen it, and nothing that a terminal would obey."""
+    """An event is one line, whatever it speaks of; only a defect's traceback follows, each line marked.
+
+    Nothing is said before `redact` has seen it, and nothing that a terminal would obey.
+    """
 
     redact: Callable[[str], str] = staticmethod(str)
 
     def format(self, record: logging.LogRecord) -> str:
-        return _printable(self.redact(super().format(record)))
+        record.message = _printable(self.redact(record.getMessage()).strip())
+        if self.usesTime():
+            record.asctime = self.formatTime(record, self.datefmt)
+        trace = self.formatException(record.exc_info) if record.exc_info and record.exc_info[0] else ""
+        return "\n".join([self.formatMessage(record), *_marked(self.redact(trace).splitlines())])
 
 
-def _printable(text: str) -> str:
-    """Tracebacks and lists of problems keep their lines; all else is shown as its escape."""
-    if text.isprintable():
-        return text
-    return "".join(
-        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode() for each in text
-    )
+def _marked(lines: list[str]) -> list[str]:
+    if len(lines) > _LINES_LIMIT:
+        half = _LINES_LIMIT // 2
+        lines = [*lines[:half], f"… {len(lines) - 2 * half} lines left out", *lines[-half:]]
+    return [_FURTHER + _printable(line) for line in lines]
+
+
+def _printable(line: str) -> str:
+    """What is not printable as its escape, line breaks too."""
+    if len(line) > _LINE_LIMIT:
+        line = line[: _LINE_LIMIT - 1] + "…"
+    if line.isprintable():
+        return line
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in line)
 
 
 class _ForSystemd(_Redacting):
