@@ -27,6 +27,12 @@ def some(names: Sequence[object], limit: int = 10) -> str:
     return ", ".join(map(str, names[:limit])) + more
 
 
+def printable_lines(text: str) -> str:
+    """`text` with its line breaks (`\n`) and tabs; what else is not printable is shown as its escape."""
+    text = text.replace("\r\n", "\n")
+    return "".join(each if each.isprintable() or each in "\n\t" else _escaped(each) for each in text)
+
+
 def _escaped(character: str) -> str:
     code = ord(character)
     if code < 0x100:

@@ -22,6 +22,10 @@ from agent.runtime.redaction import Redactor
 log = logging.getLogger("paramedic.checks")
 
 
+_MESSAGE, _SUBJECT = 2000, 300
+"""Characters at the most, whatever a plugin answers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Put:
     """When a question was put: `at` in seconds since the epoch, and the same in monotonic seconds.
@@ -70,7 +74,7 @@ class Interviewer:
             host=unasked_host(probe),
             verdict=Verdict.UNKNOWN,
             at=at,
-            message=self._redactor.redact(why),
+            message=one_line(self._redactor.redact(why), _MESSAGE),
             cleared=False,
         )
         return Pass(probe.check, probe.scope, at, (observation,), complete=False)
@@ -81,12 +85,12 @@ class Interviewer:
             rules,
             answer,
             default_critical=_default_critical(kind.default_critical),
-            subject=self._redactor.redact(subject_of(probe, answer)),
+            subject=one_line(self._redactor.redact(subject_of(probe, answer)), _SUBJECT),
             host=host_of(probe, answer, names),
             at=at,
             readings=kind.readings,
         )
-        message = self._redactor.redact(observation.message)
+        message = one_line(self._redactor.redact(observation.message), _MESSAGE)
         return observation if message == observation.message else replace(observation, message=message)
 
 
