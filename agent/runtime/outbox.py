@@ -273,7 +273,7 @@ class Outbox:
         """Raises TicketError for an id that gives away a secret: without it the ticket cannot be spoken of."""
         if self._redactor.knows(ticket.id):
             raise TicketError("the ticket system answered with a secret as the ticket's id", retryable=False)
-        return replace(ticket, url=self._redactor.redact(ticket.url))
+        return replace(ticket, url=self._redactor.redact(one_line(ticket.url, ERROR_LIMIT)))
 
     def _write_down(self) -> None:
         """In order; what fails stays first. Raises StoreError."""

@@ -34,10 +34,14 @@ def at(value: object, path: str) -> object:
 
 
 def plain(value: object) -> str:
-    """An id or another short value as text. Raises NotThere for what is neither a string nor a number."""
-    if isinstance(value, bool) or not isinstance(value, str | int) or not 0 < len(text := str(value)) <= _ID_LIMIT:
+    """An id or another short value as text. Raises NotThere for what is neither a printable string nor a number."""
+    if isinstance(value, bool) or not isinstance(value, str | int) or not _is_word(text := str(value)):
         raise NotThere(one_line(repr(value), 80))
     return text
+
+
+def _is_word(text: str) -> bool:
+    return 0 < len(text) <= _ID_LIMIT and text.isprintable()
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,9 @@ steps:
 
 def prepare(site: Site, sshd: Sshd, http_site: HttpSite, said: Path) -> None:
     site.on_loopback(sshd)
-    (site.config / "api-secret").write_text(DECLARED + "\n")
+    secret = site.config / "api-secret"
+    secret.write_text(DECLARED + "\n")
+    secret.chmod(0o600)
     said.write_text(f"{ALL} | {DECLARED}=1 {OF_A_PATTERN}=2\n{ALL}\n")
     text = CONFIG.replace("SITE", http_site.url).replace("SAID", str(said))
     site.write("all.yaml", text)
