@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.config.agent_settings import Signers
 from agent.config.load import load
 from agent.config.problem import ConfigProblems, Problem
-from agent.config.signature import NAMESPACE
+from agent.config.signature import NAMESPACE, NotSigned, signer_of
 from agent.model.runbook import Runbook
 from tests.functional.ssh_login import make_key
 
@@ -61,6 +62,12 @@ class Site:
             load(self.config, environ={})
         (one,) = found.value.problems
         return one
+
+    def read_elsewhere(self, path: str) -> str:
+        """What is said where $PATH is this."""
+        reads = "import sys; from agent.config.load import load, Path; load(Path(sys.argv[1]), environ={})"
+        words = [sys.executable, "-c", reads, str(self.config)]
+        return subprocess.run(words, env={"PATH": path}, capture_output=True, text=True, check=False).stderr
 
     def refusal(self) -> str:
         """What is wrong with the runbook."""
@@ -190,15 +197,7 @@ def test_files_of_signers_that_are_not_there_or_that_others_may_change(site: Sit
 def test_without_ssh_keygen_that_is_what_is_said_once(site: Site, tmp_path: Path) -> None:
     site.sign(site.runbook)
     site.write("other", LOOK.replace("look", "other"))
-    reads = "import sys; from agent.config.load import load, Path; load(Path(sys.argv[1]), environ={})"
-    done = subprocess.run(
-        [sys.executable, "-c", reads, str(site.config)],
-        env={"PATH": str(tmp_path / "nothing-here")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    said = done.stderr
+    said = site.read_elsewhere(str(tmp_path / "nothing-here"))
     assert said.count("needs ssh-keygen, which is not installed: apt-get install openssh-client") == 1
     assert "all.yaml:1: agent.signed_runbooks" in said
     assert "look.yaml" not in said
@@ -207,3 +206,25 @@ def test_without_ssh_keygen_that_is_what_is_said_once(site: Site, tmp_path: Path
 def test_what_nobody_signed_is_not_even_parsed(site: Site) -> None:
     site.runbook.write_text("runbook: look\nsteps: [}")
     assert site.refusal() == "is not signed: there is no look.yaml.sig"
+
+
+def test_what_is_verified_is_what_was_read_whatever_the_file_holds_by_then(site: Site) -> None:
+    site.sign(site.runbook)
+    signers = Signers(site.config / "allowed_signers")
+    assert signer_of(LOOK.encode(), site.runbook, signers) == "alice@example.com"
+    with pytest.raises(NotSigned, match="incorrect signature"):
+        signer_of(LOOK.replace("uptime", "reboot").encode(), site.runbook, signers)
+    site.runbook.write_text("something else by now")
+    assert signer_of(LOOK.encode(), site.runbook, signers) == "alice@example.com"
+
+
+def test_an_ssh_keygen_that_hangs_is_waited_for_once(site: Site, tmp_path: Path) -> None:
+    for name in ("look", "other", "third"):
+        site.sign(site.write(name, LOOK.replace("look", name)))
+    (tmp_path / "bin").mkdir()
+    asked, fake = tmp_path / "asked", tmp_path / "bin" / "ssh-keygen"
+    fake.write_text(f'#!/bin/sh\necho "$@" >> {asked}\nexec sleep 600\n')
+    fake.chmod(0o755)
+    said = site.read_elsewhere(f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    assert said.count("ssh-keygen did not answer within 10 s: try it: ssh-keygen -Y find-principals -s ") == 1
+    assert len(asked.read_text().splitlines()) == 1

@@ -10,7 +10,7 @@ import pytest
 
 from agent.config.load import load
 from agent.config.problem import ConfigProblems, Problem
-from agent.config.trust import Trust
+from agent.config.trust import Trust, trusted_users
 from tests.neighbours import available
 
 DAEMON, BIN = 1, 2
@@ -251,6 +251,7 @@ def test_root_by_sudo_is_the_user_who_called_it(site: Path) -> None:
     assert load(site / "config", environ=sudo)
     with pytest.raises(ConfigProblems):
         load(site / "config", environ=sudo | {"SUDO_UID": str(BIN)})
+    assert trusted_users(BIN, sudo) == (BIN,), "an agent that is not root has no other self"
 
 
 AS_A_NEWCOMER = """\
