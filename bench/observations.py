@@ -28,7 +28,7 @@ def main() -> None:
     cases = {
         "first pass: everything is new": (0, 1),
         "usual pass: all well": (0, 4),
-        "1,000 series turn critical: 1,000 incidents": (1_000, 4),
+        "1,000 series turn critical: one incident": (1_000, 4),
     }
     console = Console()
     table = Table(title=f"One pass over {SERIES:,} series, medians of {ROUNDS}")

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import psutil
 
+from agent.demo.program import kill
 from agent.demo.waiting import SiteError, until
 from soak.daemon import Daemon
 from soak.site import SoakSite
@@ -46,7 +47,7 @@ def connections_are_cut(site: SoakSite, daemon: Daemon) -> None:
     """The server goes on; who is logged in is not any more."""
     assert site.sshd.pid is not None
     for session in psutil.Process(site.sshd.pid).children():
-        session.kill()
+        kill(session)
 
 
 def ticket_system_goes_away(site: SoakSite, daemon: Daemon) -> None:

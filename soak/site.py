@@ -63,6 +63,7 @@ checks:
     subject: pod
     critical: value > 5
     no_data: ok
+    forget_after: 30s
     service: batch
     {often}
 {extra}

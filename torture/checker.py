@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from torture.testimony import Place, Record, Ticket, Trace, beginning, record, rows, said_aloud, tickets, traces
+from torture.testimony import Place, Record, Row, Ticket, Trace, beginning, record, rows, said_aloud, tickets, traces
 
 LOST, DOUBLED, WRONG = "lost", "doubled", "wrong"
 HAPPENED = ("ok", "failed", "timed out", "outcome unknown")
@@ -213,12 +213,22 @@ def _ticket_queue(kept: Record) -> Iterator[Finding]:
     numbers: dict[str, list[int]] = defaultdict(list)
     for update in kept.updates:
         numbers[update["incident"]].append(update["number"])
-        if update["state"] != "delivered":
+        if update["state"] == "told in a later one":
+            if not any(_tells(later, update) for later in kept.updates):
+                yield Finding(LOST, f"ticket update {update['key']} is told in a later one, and no later one tells it")
+        elif update["state"] != "delivered":
             yield Finding(LOST, f"ticket update {update['key']} is {update['state']}: {update['last_error']}")
     for incident in kept.incidents:
         counted = json.loads(incident["body"])["updates"]
         if numbers[incident["id"]] != list(range(1, counted + 1)):
             yield Finding(LOST, f"{incident['id']} counted {counted} ticket updates, kept {numbers[incident['id']]}")
+
+
+def _tells(later: Row, update: Row) -> bool:
+    """Whether that update was told as part of this later one."""
+    first = json.loads(later["payload"])["first"]
+    is_later = later["incident"] == update["incident"] and later["number"] > update["number"]
+    return is_later and later["state"] == "delivered" and 0 < first <= update["number"]
 
 
 def _filed(kept: Record, filed: Iterable[Ticket]) -> Iterator[Finding]:
@@ -232,7 +242,8 @@ def _filed(kept: Record, filed: Iterable[Ticket]) -> Iterator[Finding]:
             sort = DOUBLED if mine else LOST
             yield Finding(sort, f"{incident['id']} has {len(mine)} tickets")
             continue
-        keys = [update["key"] for update in kept.updates if update["incident"] == incident["id"]]
+        mine_kept = [update for update in kept.updates if update["incident"] == incident["id"]]
+        keys = [update["key"] for update in mine_kept if update["state"] != "told in a later one"]
         yield from _ticket(incident, mine[0], keys)
     for stranger in of:
         yield Finding(LOST, f"the tracker has a ticket for {stranger}, of which nothing is on record")

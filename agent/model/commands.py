@@ -52,7 +52,8 @@ class UpdateTicket:
     `number` counts an incident's updates from 1: `INC-12/3` is the idempotency key. `fields` are the
     values for templates: id, title, description, priority, impact, urgency, phase, category, team,
     assignee, service, hosts, origin. `record`: number and hash of the latest entry of the timeline at
-    delivery: kept in someone else's system, it anchors the chain.
+    delivery: kept in someone else's system, it anchors the chain. `first`: of several updates told as this one the
+    number of the first, 0 when it tells of itself alone.
     """
 
     incident: str
@@ -61,6 +62,7 @@ class UpdateTicket:
     text: str
     fields: Mapping[str, object] = field(default_factory=dict)
     record: str = ""
+    first: int = 0
 
     @property
     def key(self) -> str:

@@ -37,6 +37,10 @@ POLL = 0.2
 IDLE = 30.0
 """Seconds between two looks at an empty queue that nobody announced anything for."""
 
+MANY = 6
+"""Updates that wait for one of their incident: they are told as one. In a storm hundreds come within a second, and
+after an outage of the ticket system nobody wants to read each."""
+
 STORE_PAUSE = 5.0
 ERROR_LIMIT = 1000
 SECRET_PAUSE = 60.0
@@ -49,12 +53,13 @@ up waiting may still be at it: looked up at once, what it is about to file would
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """`attempts`: failed ones so far; `queued_at`: seconds since the epoch."""
+    """`attempts`: failed ones so far; `queued_at`: seconds since the epoch; `behind`: how many wait for it."""
 
     update: UpdateTicket
     attempts: int
     queued_at: float
     last_error: str | None = None
+    behind: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,9 @@ class TicketQueue(Protocol):
         """
 
     def delivered(self, key: str, at: float) -> None: ...
+
+    def join_behind(self, update: UpdateTicket) -> None:
+        """Let the updates that wait behind this one, which is about to be delivered, be told as one."""
 
     def postponed(self, key: str, not_before: float, error: str) -> None:
         """Counts an attempt."""
@@ -235,6 +243,8 @@ class Outbox:
 
     def _start(self, queued: Queued) -> None:
         incident = queued.update.incident
+        if queued.behind >= MANY:
+            self._queue.join_behind(queued.update)
         known = self._queue.ticket_of(incident)
         if known is not None:
             self._refs.pop(incident, None)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors import StoreError
+from agent.model.commands import Milestone
 from agent.model.decision import Decision
 from agent.model.incident import TicketRef
 from agent.runtime.store import Store
@@ -116,3 +117,44 @@ def test_the_ticket_is_the_one_the_incident_has(store: Store) -> None:
 def test_one_number_is_queued_once(store: Store) -> None:
     with pytest.raises(StoreError, match="UNIQUE"):
         store.commit([Decision(commands=(update("INC-1", 2),))], NOON)
+
+
+def test_updates_that_wait_behind_one_are_told_as_one(store: Store) -> None:
+    later = [update("INC-1", number, f"{number} happened\nin detail") for number in range(3, 103)]
+    closed = replace(update("INC-1", 103), milestone=Milestone.CLOSED)
+    store.commit([Decision(commands=(*later, closed))], NOON)
+    first = store.tickets.due(NOON, 1)[0]
+    assert (first.update.number, first.behind) == (1, 102)
+    store.tickets.join_behind(first.update)
+    assert due(store) == ["INC-1/1", "INC-2/1"]
+    store.tickets.delivered("INC-1/1", NOON)
+    joint = store.tickets.due(NOON, 1)[0]
+    assert (joint.update.key, joint.update.first, joint.behind) == ("INC-1/102", 2, 1)
+    lines = joint.update.text.splitlines()
+    assert lines[:6] == ["102 happened", "in detail", "", "Before that:", "- restarting web1", "- 3 happened"]
+    assert lines[-1] == "- 101 happened"
+    assert "- … and 80 more" in lines
+    assert len(lines) == 25
+    store.tickets.delivered("INC-1/102", NOON)
+    assert due(store) == ["INC-1/103", "INC-2/1"]
+
+
+def test_what_is_told_as_one_is_joined_no_further_and_hides_no_other_milestone(store: Store) -> None:
+    reopened = replace(update("INC-1", 5), milestone=Milestone.REOPENED)
+    store.commit([Decision(commands=(update("INC-1", 3), update("INC-1", 4), reopened, update("INC-1", 6)))], NOON)
+    first = store.tickets.due(NOON, 1)[0].update
+    store.tickets.join_behind(first)
+    store.commit([Decision(commands=(update("INC-1", 7),))], NOON)
+    store.tickets.join_behind(first)
+    told = []
+    while (queued := store.tickets.due(NOON, 10)[0]).update.incident == "INC-1":
+        told.append((queued.update.number, queued.update.first))
+        store.tickets.delivered(queued.update.key, NOON)
+    assert told == [(1, 0), (4, 2), (5, 0), (6, 0), (7, 0)]
+
+
+def test_the_joined_are_neither_waiting_nor_set_aside(store: Store) -> None:
+    store.commit([Decision(commands=tuple(update("INC-1", number) for number in range(3, 10)))], NOON)
+    store.tickets.join_behind(store.tickets.due(NOON, 1)[0].update)
+    state = store.tickets.waiting()
+    assert (state.waiting, state.set_aside) == (3, 0)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, Update, and_, bindparam, func, insert, select, update
 
 from agent.errors import StoreCorrupt
-from agent.model.commands import UpdateTicket
+from agent.model.commands import Milestone, UpdateTicket
 from agent.model.incident import Incident, TicketRef
+from agent.model.text import one_line
 from agent.runtime.outbox import OutboxState, Queued
 from agent.runtime.store import timeline
 from agent.runtime.store.codec import dump, load, storable
@@ -21,24 +23,29 @@ log = logging.getLogger("paramedic.tickets")
 
 
 class UpdateState(StrEnum):
-    """SET_ASIDE: delivery was given up; the incident's later updates no longer wait for it."""
+    """SET_ASIDE: delivery was given up; the incident's later updates no longer wait for it. JOINED: a later update of
+    the incident tells it (`UpdateTicket.first`)."""
 
     WAITING = "waiting"
     DELIVERED = "delivered"
     SET_ASIDE = "set aside"
+    JOINED = "told in a later one"
 
+
+_LINES = 20
+"""At the most, of updates told as one."""
 
 _COLUMNS = TICKET_UPDATES.c
 _IS_WAITING = _COLUMNS.state == UpdateState.WAITING.value
 _QUEUE = insert(TICKET_UPDATES)
 _FIRST = (
-    select(_COLUMNS.incident, func.min(_COLUMNS.number).label("number"))
+    select(_COLUMNS.incident, func.min(_COLUMNS.number).label("number"), (func.count() - 1).label("behind"))
     .where(_IS_WAITING)
     .group_by(_COLUMNS.incident)
     .subquery()
 )
 _DUE = (
-    select(TICKET_UPDATES)
+    select(TICKET_UPDATES, _FIRST.c.behind)
     .join(_FIRST, and_(_COLUMNS.incident == _FIRST.c.incident, _COLUMNS.number == _FIRST.c.number))
     .where(_COLUMNS.not_before <= bindparam("now"))
     .order_by(_COLUMNS.queued_at, _COLUMNS.key)
@@ -59,9 +66,16 @@ _SET_ASIDE = (
     .where(_COLUMNS.key == bindparam("update"), _IS_WAITING)
     .values(state=UpdateState.SET_ASIDE.value, last_error=bindparam("error"), attempts=_COLUMNS.attempts + 1)
 )
+_BEHIND = (
+    select(_COLUMNS.key, _COLUMNS.payload)
+    .where(_COLUMNS.incident == bindparam("of"), _COLUMNS.number > bindparam("after"), _IS_WAITING)
+    .order_by(_COLUMNS.number)
+)
+_JOIN = update(TICKET_UPDATES).where(_COLUMNS.key == bindparam("update")).values(state=UpdateState.JOINED.value)
+_TELL_ALL = update(TICKET_UPDATES).where(_COLUMNS.key == bindparam("update")).values(payload=bindparam("all"))
 _COUNTS = (
     select(_COLUMNS.state, func.count().label("number"), func.min(_COLUMNS.queued_at).label("oldest"))
-    .where(_COLUMNS.state != UpdateState.DELIVERED.value)
+    .where(_COLUMNS.state.in_([UpdateState.WAITING.value, UpdateState.SET_ASIDE.value]))
     .group_by(_COLUMNS.state)
 )
 
@@ -93,7 +107,18 @@ def queue(connection: Connection, rows: Sequence[dict[str, object]]) -> None:
 
 def _queued(found: Row[Any], head: tuple[int, str]) -> Queued:
     command = load(UpdateTicket, found.payload, f"ticket update {found.key}")
-    return Queued(replace(command, record=f"{head[0]} {head[1]}"), found.attempts, found.queued_at, found.last_error)
+    command = replace(command, record=f"{head[0]} {head[1]}")
+    return Queued(command, found.attempts, found.queued_at, found.last_error, found.behind)
+
+
+def as_one(updates: Sequence[UpdateTicket]) -> UpdateTicket:
+    """Of the same incident, in order: the last of them, telling in a line each what happened before."""
+    *before, last = updates
+    lines = [one_line(update.text.partition("\n")[0]) for update in before]
+    if len(lines) > _LINES:
+        lines[_LINES // 2 : -_LINES // 2] = [f"… and {len(lines) - _LINES} more"]
+    said = "\n".join(["Before that:", *(f"- {line}" for line in lines)])
+    return replace(last, text=f"{last.text}\n\n{said}", first=before[0].number)
 
 
 class StoredTicketQueue:
@@ -118,6 +143,28 @@ class StoredTicketQueue:
                 log.error("ticket update %s is set aside: %s", found.key, error)
                 self.set_aside(found.key, now, str(error))
         return queued
+
+    def join_behind(self, update: UpdateTicket) -> None:
+        """Those that wait behind this one become one, as far as each says no more than that something happened.
+
+        None of them has ever been on its way, so nothing is told twice. One that cannot be read ends the row.
+        """
+        with self._database.writing() as connection:
+            found = connection.execute(_BEHIND, {"of": update.incident, "after": update.number}).all()
+            joining: list[UpdateTicket] = []
+            with suppress(StoreCorrupt):
+                for each in found:
+                    command = load(UpdateTicket, each.payload, f"ticket update {each.key}")
+                    if command.milestone is not Milestone.UPDATED:
+                        break
+                    if command.first:  # that is many told as one already
+                        joining.clear()
+                    else:
+                        joining.append(command)
+            if len(joining) > 1:
+                joint = as_one(joining)
+                connection.execute(_TELL_ALL, {"update": joint.key, "all": dump(joint)})
+                connection.execute(_JOIN, [{"update": command.key} for command in joining[:-1]])
 
     def delivered(self, key: str, at: float) -> None:
         """The ticket system has it. Also after it was set aside: someone delivered it all the same."""
