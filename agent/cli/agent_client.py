@@ -17,6 +17,9 @@ _CODES = {403: Code.NOT_ALLOWED, 503: Code.NO}
 _ANSWERS_WITHIN = 30.0
 """Seconds; an act is answered when it is committed, by the agent's own limit within 15."""
 
+_LONGEST = 256 << 20
+"""Bytes of an answer: more than the longest story, and less than would use up this machine."""
+
 
 class NoAgent(Failure):
     """Nobody answers: no socket, or a stale one."""
@@ -47,7 +50,10 @@ class AgentClient:
         try:
             connection.request(method, target, json.dumps(body) if body else None, _headers())
             response = connection.getresponse()
-            return _understood(response.status, response.read())
+            content = response.read(_LONGEST + 1)
+            if len(content) > _LONGEST:
+                raise Failure(Code.NO, f"the agent's answer is longer than {_LONGEST >> 20} MiB")
+            return _understood(response.status, content)
         except TimeoutError:
             text = f"the agent has not answered within {within:g} s; what was asked may still be done"
             raise Failure(Code.NO, text) from None
@@ -108,7 +114,7 @@ def _headers() -> dict[str, str]:
 def _understood(status: int, content: bytes) -> Any:
     try:
         answer = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if status < 300 and answer is not None:
         return answer

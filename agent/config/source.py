@@ -1,10 +1,12 @@
 """Where values were written: one file, or the files of a folder taken together."""
 
+import errno
 from pathlib import Path as FilePath
 
 from agent.config.problem import Path, Problem, say_known
 from agent.config.shape import Findings
 from agent.config.yaml import SIZE_LIMIT, TOO_LARGE, Document, Unreadable, read_document, unreadable
+from agent.plugin.files import read_small
 
 SINGLE = ("access", "agent", "login", "policy", "tickets")
 """Sections that are one thing: their keys may be spread over files."""
@@ -174,12 +176,11 @@ def _read(file: FilePath) -> Document:
 def read_text(file: FilePath) -> tuple[str, Unreadable | None]:
     """The file's text, or what is wrong with the file."""
     try:
-        with file.open("rb") as opened:
-            raw = opened.read(SIZE_LIMIT + 1)
-        if len(raw) > SIZE_LIMIT:
-            return "", Unreadable(*TOO_LARGE)
+        raw = read_small(file, SIZE_LIMIT)
         return raw.decode("utf-8"), None
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            return "", Unreadable(*TOO_LARGE)
         return "", Unreadable(f"cannot be read: {error.strerror}", "let the agent's user read it")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1

@@ -42,6 +42,9 @@ MANY = 6
 after an outage of the ticket system nobody wants to read each."""
 
 STORE_PAUSE = 5.0
+LONGEST_WAIT = 3600.0
+"""Seconds to wait at the most because a ticket system's plugin says so."""
+
 ERROR_LIMIT = 1000
 SECRET_PAUSE = 60.0
 """Seconds until a secret that was not there is asked for again."""
@@ -277,6 +280,8 @@ class Outbox:
             error = TicketError(one_line(f"{type(failure).__name__}: {failure}"), retryable=False)
         if error is not None:  # it quotes what was answered
             error.args = (self._redactor.redact(one_line(str(error), ERROR_LIMIT)),)
+            if error.retry_after is not None and not 0 <= error.retry_after <= LONGEST_WAIT:
+                error.retry_after = LONGEST_WAIT
         self._inbox.put(_Ended(queued, self._clock(), filed, error))
 
     def _fit_to_keep(self, ticket: TicketRef) -> TicketRef:

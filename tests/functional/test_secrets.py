@@ -168,7 +168,7 @@ def test_patterns_of_the_operator() -> None:
 
 @pytest.mark.timeout(30)
 def test_a_text_that_takes_a_pattern_too_long_is_withheld() -> None:
-    redactor = Redactor(dict, [Pattern("(a+)+$")])
+    redactor = Redactor(dict, [Pattern("(a|aa)+$")])
     assert redactor.redact("a" * 5000 + "b") == WITHHELD
     assert redactor.redact("b aaa") == "b [redacted]"
 
