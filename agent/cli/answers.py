@@ -158,6 +158,7 @@ class BacklogAnswer(TypedDict):
     waiting: int
     behind: float
     worst: float
+    costliest: float
     superseded: int
 
 

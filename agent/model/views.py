@@ -67,13 +67,15 @@ class BacklogView:
     """How far the decisions are behind what is seen and said, in seconds.
 
     `waiting`: events not decided yet; `behind`: for how long the oldest of them has waited; `worst`: the longest that
-    anything has waited, since the agent started, until its decision was committed; `superseded`: answers that were
-    out of date before they could be decided.
+    anything has waited, since the agent started, until its decision was committed; `costliest`: processor time of the
+    costliest round of decisions, to tell much work from a slow disk or a busy machine; `superseded`: answers that
+    were out of date before they could be decided.
     """
 
     waiting: int
     behind: float
     worst: float
+    costliest: float
     superseded: int
 
 

@@ -102,6 +102,7 @@ class Loop:
         self._intake: Intake[_Question | _Change] = Intake()
         self._lag = Lag()
         self._deciding_since: float | None = None
+        self._costliest = 0.0
         self._stopping = threading.Event()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="decide", daemon=True)
@@ -115,7 +116,7 @@ class Loop:
         """From any thread."""
         since = self._deciding_since
         behind = time.monotonic() - since if since is not None else 0.0
-        return BacklogView(self.waiting, behind, max(self._lag.worst, behind), self._intake.superseded)
+        return BacklogView(self.waiting, behind, max(self._lag.worst, behind), self._costliest, self._intake.superseded)
 
     def start(self) -> None:
         self._thread.start()
@@ -158,7 +159,9 @@ class Loop:
         try:
             while not (self._stopping.is_set() and not self.waiting):
                 batch = self._take()
+                began = time.thread_time()
                 self._decide(batch)
+                self._costliest = max(self._costliest, time.thread_time() - began)
                 self._decided()
                 self._alive()
         except StoreError as error:

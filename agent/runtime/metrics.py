@@ -47,6 +47,7 @@ class _Figures(Collector):
             ("events_waiting", "Events not decided yet.", status.decisions.waiting),
             ("decision_lag_seconds", "For how long the oldest of them has waited.", status.decisions.behind),
             ("decision_lag_worst_seconds", "Longest wait for a decision since the start.", status.decisions.worst),
+            ("decision_cpu_worst_seconds", "Processor time of the costliest decisions.", status.decisions.costliest),
             ("answers_superseded", "Answers out of date before they were decided.", status.decisions.superseded),
             ("check_lag_average_seconds", "Lag of the latest askings, worst check.", status.schedule.lag_average),
             ("check_lag_worst_seconds", "Longest lag since the start.", status.schedule.lag_worst),

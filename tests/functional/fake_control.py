@@ -49,7 +49,7 @@ STATUS = Status(
         NeighbourView("web1", NeighbourState.SILENT, NOTICED + 60, "connection refused", NOTICED + 105),
     ),
     ssh_connections=2,
-    decisions=BacklogView(0, 0.0, 0.012, 0),
+    decisions=BacklogView(0, 0.0, 0.012, 0.008, 0),
     steps_under_way=(),
     changed_runbooks=("restart-unit", HOSTILE),
 )
