@@ -1,0 +1,68 @@
+# On the host, once for a step, apart from the connection that asked for it: run the command, keep what came of it.
+#
+# Given: claim (folder of this step), seconds (after which the command is killed), half (bytes kept of each end of an
+# output), mask (umask of the command), session (setsid, or nothing where there is none), booted, command.
+
+over=
+trap : HUP PIPE TERM
+trap 'over=yes' USR1
+read -r stat 2>/dev/null <"/proc/$$/stat" && began=$(set -- $stat && echo "${22}")
+echo "$$ $began $booted" >"$claim/runner.new"
+mv "$claim/runner.new" "$claim/runner"
+
+# Standard input to a bounded file, to its end even where nothing more can be written: the command must not notice.
+keep() {
+    if dd bs=1 count="$half" of="$1" 2>/dev/null && [ "$(wc -c <"$1")" -ge "$half" ]; then
+        mkfifo "$1.more"
+        wc -c <"$1.more" >"$1.count" &
+        tee "$1.more" | tail -c "$half" >"$1.rest"
+        wait
+        rm -f "$1.more"
+        if [ -s "$1.rest" ]; then mv "$1.rest" "$1.end"; else rm -f "$1.rest" "$1.count"; fi
+    fi
+    cat >/dev/null
+}
+
+mkfifo "$claim/out.pipe" "$claim/err.pipe"
+keep "$claim/out" <"$claim/out.pipe" &
+out=$!
+keep "$claim/err" <"$claim/err.pipe" &
+err=$!
+printf '%s\n' "$command" | (umask "$mask" && exec $session sh -c 'eval "$(cat)"' sh) \
+    >"$claim/out.pipe" 2>"$claim/err.pipe" &
+pid=$!
+rm_pipes() { rm -f "$claim/out.pipe" "$claim/err.pipe"; }
+
+$session sh -c '
+    sleep "$1"
+    : >"$2/late"
+    kill -TERM -- "-$3" 2>/dev/null || kill -TERM "$3"
+    sleep 2
+    kill -KILL -- "-$3" 2>/dev/null || kill -KILL "$3"
+' paramedic "$seconds" "$claim" "$pid" >/dev/null 2>&1 &
+limit=$!
+
+while :; do # a signal that we catch ends the wait, not the command
+    wait "$pid"
+    status=$?
+    kill -0 "$pid" 2>/dev/null || break
+done
+kill -TERM -- "-$limit" 2>/dev/null || kill -TERM "$limit" 2>/dev/null
+
+# What the command left running may hold its output open for days: a second for the rest of it, no more.
+(
+    trap - USR1 TERM
+    sleep 1
+    while kill -USR1 $$ 2>/dev/null; do sleep 1; done
+) >/dev/null 2>&1 &
+[ -n "$over" ] || wait "$out"
+[ -n "$over" ] || wait "$err"
+
+rm_pipes
+[ -f "$claim/out" ] || : >"$claim/out"
+[ -f "$claim/err" ] || : >"$claim/err"
+how=done
+[ -f "$claim/late" ] && [ "$status" -gt 128 ] && how=late
+# Over what is there already, which takes no room; and then at once, which is why the name changes last.
+printf '%-40s\n' "$how $status" 1<>"$claim/result.new"
+mv "$claim/result.new" "$claim/result"

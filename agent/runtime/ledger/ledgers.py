@@ -1,0 +1,92 @@
+"""Where each host keeps its ledger, and what it says of a step."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from agent.errors import HostError, LoginRefused
+from agent.model.command_result import CommandResult
+from agent.model.inventory import Host
+from agent.model.text import one_line
+from agent.plugin.api import Shell
+from agent.runtime.ledger.request import FROM_STDIN, ROOM, Told, answer, request, script
+
+_FINDING = 20.0
+"""Seconds to find a place; connecting has its own time."""
+
+_NOTHING_GIVEN = dict.fromkeys(("step", "place", "boot", "again", "seconds", "half", "runner", "command"), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """`place`: folder on the host; `boot`: the kernel's boot id when the host was last heard of.
+
+    A step that nobody has claimed was never begun only if the host has not been restarted since: a claim made
+    shortly before a power failure may not be on its disk.
+    """
+
+    place: str
+    boot: str
+
+    def __str__(self) -> str:
+        return f"{self.boot} {self.place}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Ledger":
+        boot, _, place = text.partition(" ")
+        return cls(place, boot)
+
+
+class Ledgers:
+    """Every host's, by the user who runs the step. `agent`: names this agent's part of them. Thread-safe."""
+
+    def __init__(self, shell: Shell, agent: str) -> None:
+        self._shell = shell
+        self._agent = agent
+        self._known: dict[tuple[str, str, bool], Ledger] = {}
+        self._lock = threading.Lock()
+
+    def of(self, host: Host, *, sudo: bool) -> Ledger:
+        """The host is asked the first time only. Raises HostError: no step was begun."""
+        with self._lock:
+            known = self._known.get(_key(host, sudo))
+        return known or self.find(host, sudo=sudo)
+
+    def find(self, host: Host, *, sudo: bool) -> Ledger:
+        """Ask the host for a place that can be written now. Raises HostError."""
+        told = self.ask(host, sudo=sudo, within=_FINDING, given={})
+        if told.how != "place":
+            raise HostError(host.name, f"there is no place to keep on record what steps did: {told.rest}")
+        ledger = Ledger.parse(told.rest)
+        self._remember(host, sudo, ledger)
+        return ledger
+
+    def ask(
+        self, host: Host, *, sudo: bool, within: float, given: Mapping[str, object], output_limit: int = 0
+    ) -> Told:
+        """Send `claim.sh` and read its answer. Raises HostError; LoginRefused when it did not even begin there."""
+        asked = request(script("claim.sh"), {**_NOTHING_GIVEN, "agent": self._agent, **given})
+        limit = 2 * (output_limit + ROOM)
+        result = self._shell.run(host, FROM_STDIN, timeout=within, sudo=sudo, stdin=asked.text, output_limit=limit)
+        told = answer(result, asked.mark)
+        if told is None:
+            raise LoginRefused(host.name, f"no command can be run there{' as root' if sudo else ''}: {_why(result)}")
+        return told
+
+    def seen(self, host: Host, sudo: bool, ledger: Ledger, boot: str) -> None:
+        """The host has just told its boot id."""
+        if boot != ledger.boot:
+            self._remember(host, sudo, Ledger(ledger.place, boot))
+
+    def _remember(self, host: Host, sudo: bool, ledger: Ledger) -> None:
+        with self._lock:
+            self._known[_key(host, sudo)] = ledger
+
+
+def _key(host: Host, sudo: bool) -> tuple[str, str, bool]:
+    return host.name, host.target, sudo
+
+
+def _why(result: CommandResult) -> str:
+    said = (result.stderr.strip() or result.stdout.strip()).rsplit("\n", 1)[-1]
+    return one_line(said, 200) or f"exit status {result.status} and not a word; is there a forced command?"

@@ -1,0 +1,133 @@
+"""The shell a step is given: each command is carried out once on its host, however often it must be asked for."""
+
+import math
+import time
+from collections.abc import Callable
+
+from agent.errors import CommandTimedOut, ConnectionLost, HostError, HostKeyChanged, HostKeyUnknown
+from agent.model.command_result import CommandResult
+from agent.model.inventory import Host
+from agent.plugin.api import Shell
+from agent.runtime.ledger.ledgers import Ledger, Ledgers
+from agent.runtime.ledger.request import Told, script
+
+GRACE = 15.0
+"""Seconds beyond the step's own for the host to kill its command and answer."""
+
+RETURN = 120.0
+"""Seconds beyond that which a host has to come back, when it was lost while a step was under way."""
+
+_PAUSE = 1.0
+"""Seconds between two attempts to reach it again."""
+
+
+class StepShell:
+    """`Shell` for one step. `name`: of the step, unique for ever; `again`: it may have been begun before.
+
+    `moved` is told when the ledger had to be looked for anew, before anything is begun there.
+    """
+
+    def __init__(
+        self,
+        shell: Shell,
+        ledgers: Ledgers,
+        name: str,
+        ledger: Ledger | None,
+        *,
+        again: bool,
+        output_limit: int,
+        moved: Callable[[Ledger], None] = lambda ledger: None,
+    ) -> None:
+        """`output_limit`: bytes kept of each output where the step does not say."""
+        self._shell = shell
+        self._ledgers = ledgers
+        self._name = name
+        self._ledger = ledger
+        self._again = again
+        self._output_limit = output_limit
+        self._moved = moved
+        self._commands = 0
+
+    def run(
+        self,
+        host: Host,
+        command: str,
+        *,
+        timeout: float,
+        sudo: bool = False,
+        stdin: bytes | None = None,
+        output_limit: int | None = None,
+    ) -> CommandResult:
+        """As `Shell.run`, by /bin/sh whatever the login shell is. `timeout`: whole seconds, kept by the host.
+
+        A command with `stdin` is sent as it is: once, and not asked for again. Raises HostError and its kinds;
+        ConnectionLost when the host was lost and did not come back in time, or came back without the ledger.
+        """
+        limit = self._output_limit if output_limit is None else output_limit
+        if stdin is not None:
+            return self._shell.run(host, command, timeout=timeout, sudo=sudo, stdin=stdin, output_limit=limit)
+        if "\0" in command:
+            raise HostError(host.name, "the command could not be started: there is a NUL in it")
+        self._commands += 1
+        began = time.monotonic()
+        ledger = self._ledger or self._ledgers.of(host, sudo=sudo)
+        told = self._asked(host, command, timeout, sudo, limit, ledger)
+        if told.how == "refused":
+            # Surely not begun. The disk may have become full since the place was found.
+            ledger = self._ledgers.find(host, sudo=sudo)
+            self._moved(ledger)
+            told = self._asked(host, command, timeout, sudo, limit, ledger)
+        return self._result(host, sudo, ledger, told, timeout, time.monotonic() - began)
+
+    def _asked(
+        self, host: Host, command: str, timeout: float, sudo: bool, limit: int, ledger: Ledger
+    ) -> Told:
+        """What the host told in the end; asked again for as long as it may come back. Raises HostError."""
+        seconds = max(1, math.ceil(timeout))
+        given: dict[str, object] = {
+            "step": self._name if self._commands == 1 else f"{self._name}.{self._commands}",
+            "place": ledger.place,
+            "boot": ledger.boot,
+            "seconds": seconds,
+            "half": max(1, limit // 2),
+            "runner": script("carry_out.sh"),
+            "command": command,
+        }
+        again, end = self._again, time.monotonic() + seconds + GRACE + RETURN
+        while True:
+            try:
+                told = self._ledgers.ask(
+                    host,
+                    sudo=sudo,
+                    within=seconds + GRACE,
+                    given={**given, "again": "yes" if again else "no"},
+                    output_limit=limit,
+                )
+                if told.how:
+                    return told
+                again = True
+            except (ConnectionLost, CommandTimedOut) as error:
+                again, why = True, error
+            except HostError as error:
+                if not again:
+                    raise
+                why = error
+            else:
+                why = HostError(host.name, "it broke off in the middle of its answer")
+            if time.monotonic() >= end or isinstance(why, HostKeyChanged | HostKeyUnknown):
+                raise ConnectionLost(host.name, f"it was lost while the step was under way: {why}") from why
+            time.sleep(_PAUSE)
+
+    def _result(
+        self, host: Host, sudo: bool, ledger: Ledger, told: Told, timeout: float, seconds: float
+    ) -> CommandResult:
+        if told.how == "refused":
+            raise HostError(host.name, f"there is no room to keep on record what the step did: {told.rest}")
+        if told.how == "lost":
+            raise ConnectionLost(host.name, told.rest)
+        status, boot = told.rest.split(" ", 1)
+        self._ledgers.seen(host, sudo, ledger, boot)
+        if told.how == "late":
+            text = f"the command did not end within {timeout:g} s and was killed"
+            raise CommandTimedOut(host.name, text, told.stdout, told.stderr)
+        return CommandResult(int(status), told.stdout, told.stderr, told.dropped, seconds)
