@@ -32,6 +32,7 @@ from agent.runtime.control.told import default_store
 from agent.runtime.crash_points import CrashPoint, reached
 from agent.runtime.interview import Interviewer
 from agent.runtime.journal import redact_journal, set_level, start_journal
+from agent.runtime.ledger import Ledgers
 from agent.runtime.loop import Loop
 from agent.runtime.metrics import registry
 from agent.runtime.neighbours import Neighbours
@@ -172,6 +173,7 @@ class App:
             store,
             settings.hosts,
             Ports(shells, secrets),
+            Ledgers(shells, saved.agent_id[:12]),
             redactor,
             loop.post,
             clock.now,

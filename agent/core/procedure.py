@@ -133,6 +133,7 @@ def _order(case: Case, run: HostRun, step: Step, action: Action) -> HostRun:
             sudo=step.sudo,
             timeout=step.timeout,
             repeatable=step.repeatable,
+            at=case.draft.at,
         )
     )
     return replace(run, phase=RunPhase.RUNNING, pending=id)

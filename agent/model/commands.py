@@ -12,7 +12,8 @@ class RunStep:
     """Carry out one attempt of one step; at most once unless `repeatable`.
 
     `id` is unique for ever (`RUN-7.web1.steps.2.1`); `kind` and `params` rebuild the action, templates
-    already rendered, secrets still as references. `timeout` in seconds.
+    already rendered, secrets still as references. `timeout` in seconds. `at`: when it was ordered, seconds since
+    the epoch; 0 where an older version did not say.
     """
 
     id: str
@@ -26,6 +27,7 @@ class RunStep:
     sudo: bool
     timeout: float
     repeatable: bool
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

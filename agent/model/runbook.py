@@ -48,7 +48,8 @@ class Action(BaseModel):
     The step's YAML is `KIND: VALUE`; a value that is not a mapping is given to the field named by
     `primary`. String fields may hold templates, rendered before the action is performed; `shell` says
     that rendered values are quoted for a shell. `sudo` and `on` of the step apply only where
-    `takes_sudo` is true.
+    `takes_sudo` is true. `resumable`: all it does to the world it does by commands through `ports.shell`, always
+    the same ones; after an interruption it is performed again, and learns what came of them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +57,7 @@ class Action(BaseModel):
     primary: ClassVar[str]
     shell: ClassVar[bool] = False
     takes_sudo: ClassVar[bool] = False
+    resumable: ClassVar[bool] = False
 
     def demand(self) -> Demand:
         """What the engine must arrange for this step."""

@@ -1,4 +1,4 @@
-"""Carries out the runbook steps that were decided and committed: each at most once, unless it is repeatable."""
+"""Carries out the runbook steps that were decided and committed: each once, and what was interrupted is asked about."""
 
 import logging
 import threading
@@ -18,13 +18,15 @@ from agent.model.execution import StepOutcome, StepStatus
 from agent.model.inventory import Host
 from agent.model.runbook import Action
 from agent.model.settings import LOCALHOST
-from agent.plugin.api import Performed, StepPorts
+from agent.plugin.api import Performed
 from agent.plugin.endings import PERHAPS, ending_of_error
 from agent.plugin.registry import STEPS, UnknownKind, load
 from agent.runtime.crash_points import CrashPoint, reached
-from agent.runtime.discretion import DiscreetPorts
+from agent.runtime.ledger import Ledger, Ledgers, StepShell
 from agent.runtime.output import BoundedOutput
+from agent.runtime.ports import Ports
 from agent.runtime.redaction import Redactor
+from agent.runtime.store import UnfinishedStep
 from agent.runtime.workers import Workers
 
 log = logging.getLogger("paramedic.performer")
@@ -33,6 +35,7 @@ _CLAIM_RETRY = 1.0
 """Seconds until it is tried again to record that a step begins."""
 
 _HERE = Host(name=LOCALHOST, connection="local")
+_WITHOUT_EFFECT = (StepStatus.FAILED, StepStatus.UNREACHABLE, StepStatus.REFUSED)
 
 
 def installed(kind: str) -> type[Action]:
@@ -43,8 +46,11 @@ def installed(kind: str) -> type[Action]:
 class StepQueue(Protocol):
     """Where it is kept, durably, that a step was begun."""
 
-    def start_step(self, step_id: str, at: float) -> bool:
+    def start_step(self, step_id: str, at: float, ledger: str | None = None) -> bool:
         """False if it was begun or ended before. Raises StoreError."""
+
+    def move_step(self, step_id: str, ledger: str) -> None:
+        """The host keeps what comes of it elsewhere. Raises StoreError."""
 
 
 class Performer:
@@ -54,7 +60,8 @@ class Performer:
         self,
         queue: StepQueue,
         hosts: Mapping[str, Host],
-        ports: StepPorts,
+        ports: Ports,
+        ledgers: Ledgers,
         redactor: Redactor,
         post: Callable[[StepEnded], None],
         now: Callable[[], float],
@@ -67,6 +74,7 @@ class Performer:
         self._queue = queue
         self._hosts = hosts
         self._ports = ports
+        self._ledgers = ledgers
         self._redactor = redactor
         self._post = post
         self._now = now
@@ -91,24 +99,22 @@ class Performer:
 
     def perform(self, command: RunStep) -> None:
         """Begin as soon as a thread is free. Does not block."""
-        self._workers.submit([partial(self._carry_out, command, begun=False)])
+        self._workers.submit([partial(self._carry_out, UnfinishedStep(command))])
 
-    def resume(self, unfinished: Iterable[tuple[RunStep, bool]], awaited: Collection[str]) -> None:
-        """What the agent left: each step, and whether it was begun. Such a one is begun again only if it may be.
+    def resume(self, unfinished: Iterable[UnfinishedStep], awaited: Collection[str]) -> None:
+        """What the agent left. Of a step that was begun, the host is asked what came of it; where it keeps no
+        ledger, the step is begun again if it may be, and else its outcome is unknown.
 
         One that is not `awaited` belongs to an execution that was given up: it is settled, and not begun.
         """
-        for command, begun in unfinished:
+        for left in unfinished:
             reached(CrashPoint.RESUMING)
-            if command.id not in awaited:
-                log.warning("%s is not begun: its execution has ended", command.id)
-                outcome = StepOutcome(StepStatus.REFUSED, message="its execution has ended")
-                self._post(StepEnded(self._now(), command.id, outcome))
-            elif begun and not command.repeatable:
-                message = f"the agent ended while the step was under way; {PERHAPS}"
-                self._post(StepEnded(self._now(), command.id, StepOutcome(StepStatus.UNKNOWN, message=message)))
+            if left.command.id in awaited:
+                self._workers.submit([partial(self._carry_out, left)])
             else:
-                self._workers.submit([partial(self._carry_out, command, begun=begun)])
+                log.warning("%s is not begun: its execution has ended", left.command.id)
+                outcome = StepOutcome(StepStatus.REFUSED, message="its execution has ended")
+                self._post(StepEnded(self._now(), left.command.id, outcome))
 
     def stop(self, within: float) -> tuple[str, ...]:
         """Begin nothing more; wait for what is under way. Answers the ids of what still is `within` seconds later."""
@@ -118,37 +124,85 @@ class Performer:
             self._ended.wait_for(lambda: not self._under_way, within)
             return tuple(sorted(self._under_way))
 
-    def _carry_out(self, command: RunStep, *, begun: bool) -> None:
+    def _carry_out(self, step: UnfinishedStep) -> None:
+        id = step.command.id
         with self._ended:
             if self._stopping:
                 return  # it stays in the queue for the next start
-            self._under_way.add(command.id)
+            self._under_way.add(id)
         try:
-            if begun or self._begin(command):
-                reached(CrashPoint.STEP_CLAIMED)
-                outcome = self._outcome(command)
-                reached(CrashPoint.STEP_DONE)
-                self._post(StepEnded(self._now(), command.id, outcome))
+            began = time.monotonic()
+            outcome = self._outcome(step)
+            reached(CrashPoint.STEP_DONE)
+            if outcome is not None:
+                timed = outcome if outcome.seconds else replace(outcome, seconds=time.monotonic() - began)
+                self._post(StepEnded(self._now(), id, timed))
                 reached(CrashPoint.STEP_TOLD)
         finally:
             with self._ended:
-                self._under_way.discard(command.id)
+                self._under_way.discard(id)
                 self._ended.notify_all()
 
-    def _begin(self, command: RunStep) -> bool:
+    def _outcome(self, step: UnfinishedStep) -> StepOutcome | None:
+        """None: it is not ours to begin."""
+        command = step.command
+        try:
+            outcome = self._performed(step)
+            return outcome and self._fit_to_leave(outcome)
+        except ParamedicError as error:
+            outcome = ending_of_error(error)
+            if step.begun and outcome.status in _WITHOUT_EFFECT:  # that is true of now, not of then
+                outcome = replace(outcome, status=StepStatus.UNKNOWN, message=f"{outcome.message}; {PERHAPS}")
+        except (Exception, SystemExit) as error:  # also for what is no outcome: somebody waits for one
+            log.exception("step kind %s failed in %s", command.kind, command.id)
+            message = f"the step kind {command.kind!r} failed: {type(error).__name__}: {error}; {PERHAPS}"
+            outcome = StepOutcome(StepStatus.UNKNOWN, message=message)
+        return self._fit_to_leave(outcome)
+
+    def _performed(self, step: UnfinishedStep) -> StepOutcome | None:
+        """Raises ParamedicError."""
+        command = step.command
+        host = _HERE if command.local else self._hosts.get(command.host)
+        if host is None:
+            status = StepStatus.UNKNOWN if step.begun else StepStatus.REFUSED
+            return StepOutcome(status, message=f"{command.host} is no longer in the inventory")
+        kind = self._kind(command)
+        action = self._action(kind, command)
+        ledger = Ledger.parse(step.ledger) if step.ledger else None
+        if step.begun and not command.repeatable and not (kind.resumable and ledger):
+            return StepOutcome(StepStatus.UNKNOWN, message=f"the agent ended while it was under way; {PERHAPS}")
+        if not step.begun:
+            if kind.resumable:
+                ledger = self._ledgers.of(host, sudo=command.sudo)
+            if not self._begin(command, ledger):
+                return None
+        reached(CrashPoint.STEP_CLAIMED)
+        shell = StepShell(
+            self._ports.shell,
+            self._ledgers,
+            command,
+            ledger,
+            again=step.begun,
+            output_limit=self._output_limit,
+            moved=lambda to: self._queue.move_step(command.id, str(to)),
+        )
+        return action.perform(host, replace(self._ports, shell=shell), timeout=command.timeout, sudo=command.sudo)
+
+    def _begin(self, command: RunStep, ledger: Ledger | None) -> bool:
+        """False if it is not ours to begin."""
         reached(CrashPoint.STEP_UNCLAIMED)
-        first = self._claim(command.id)
+        first = self._claim(command.id, str(ledger) if ledger else None)
         if first is False:
             log.warning("%s was begun before and is not begun again", command.id)
         return first is True
 
-    def _claim(self, step_id: str) -> bool | None:
+    def _claim(self, step_id: str, ledger: str | None) -> bool | None:
         """Whether it is ours to begin, however long that takes to record; None: stopped before, so it stays queued."""
         refused = False
         with self._claiming:
             while True:
                 try:
-                    return self._queue.start_step(step_id, self._now())
+                    return self._queue.start_step(step_id, self._now(), ledger)
                 except StoreError as error:
                     if not refused:
                         log.error("%s is not begun until that can be recorded: %s", step_id, error)
@@ -157,41 +211,25 @@ class Performer:
                     if self._ended.wait_for(lambda: self._stopping, _CLAIM_RETRY):
                         return None
 
-    def _outcome(self, command: RunStep) -> StepOutcome:
-        began = time.monotonic()
-        host = _HERE if command.local else self._hosts.get(command.host)
-        if host is None:
-            return StepOutcome(StepStatus.REFUSED, message=f"{command.host} is no longer in the inventory")
+    def _kind(self, command: RunStep) -> type[Action]:
+        """Raises ParamedicError."""
         try:
-            action, ports = self._action(command)
-            outcome = self._fit_to_leave(action.perform(host, ports, timeout=command.timeout, sudo=command.sudo))
-        except ParamedicError as error:
-            outcome = self._fit_to_leave(ending_of_error(error))
-        except (Exception, SystemExit) as error:  # also for what is no outcome: somebody waits for one
-            log.exception("step kind %s failed in %s", command.kind, command.id)
-            message = f"the step kind {command.kind!r} failed: {type(error).__name__}: {error}; {PERHAPS}"
-            outcome = self._fit_to_leave(StepOutcome(StepStatus.UNKNOWN, message=message))
-        return outcome if outcome.seconds else replace(outcome, seconds=time.monotonic() - began)
+            return self._find(command.kind)
+        except UnknownKind as error:
+            raise ParamedicError(str(error)) from error
 
-    def _action(self, command: RunStep) -> tuple[Performed, StepPorts]:
-        """The action and what it may use. Raises ParamedicError: nothing was done then."""
-        secrets: list[str] = []
-
-        def resolve(name: str) -> str:
-            secrets.append(name)
-            return self._ports.secret(name)
-
+    def _action(self, kind: type[Action], command: RunStep) -> Performed:
+        """Raises ParamedicError."""
         try:
-            found = self._find(command.kind)
-            action = found.model_validate(_with_secrets(command.params, resolve, shell=found.shell))
-        except (UnknownKind, TypeError) as error:
+            action = kind.model_validate(_with_secrets(command.params, self._ports.secret, shell=kind.shell))
+        except TypeError as error:
             raise ParamedicError(str(error)) from error
         except ValidationError as error:
             first = error.errors(include_input=False)[0]
             raise ParamedicError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
         if not isinstance(action, Performed):
             raise ParamedicError(f"step kind {command.kind!r} has nothing to carry out")
-        return action, DiscreetPorts(self._ports) if secrets else self._ports
+        return action
 
     def _fit_to_leave(self, outcome: StepOutcome) -> StepOutcome:
         """Secrets are hidden before this cuts; what the shell has cut already is marked, and known by the mark."""

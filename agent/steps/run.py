@@ -20,6 +20,7 @@ class Run(Action):
     primary = "command"
     shell = True
     takes_sudo = True
+    resumable = True
 
     command: str = Field(min_length=1, description="What to run; several lines are one script.")
     ok_exit: Annotated[

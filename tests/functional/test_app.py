@@ -97,7 +97,7 @@ def test_an_agent_that_is_refused_its_socket_has_begun_nothing(place: Place) -> 
     with pytest.raises(ParamedicError, match="in the way"):
         place.app().start()
     with Store.open(place.record) as store:
-        assert [begun for _, begun in store.unfinished_steps()] == [False]
+        assert [left.begun for left in store.unfinished_steps()] == [False]
         assert store.timeline() == []
 
 

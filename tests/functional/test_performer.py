@@ -20,6 +20,7 @@ from agent.model.runbook import Action, Demand, Perform
 from agent.plugin.api import StepPorts
 from agent.plugin.registry import STEPS, load
 from agent.runtime.clock import Clock
+from agent.runtime.ledger import Ledgers
 from agent.runtime.performer import Performer, StepQueue
 from agent.runtime.ports import Ports
 from agent.runtime.redaction import Redactor
@@ -91,11 +92,13 @@ class Daemon:
         self.events: list[StepEnded] = []
         self.pool = SshPool()
         (folder / "password").write_text(SECRET + "\n")
+        shells = Shells({}, self.pool, LocalShell())
         secrets = Secrets({"db": SecretRef("file", str(folder / "password"))}, {})
         self.performer = Performer(
             queue or self.store,
             {"localhost": HERE},
-            Ports(Shells({}, self.pool, LocalShell()), secrets),
+            Ports(shells, secrets),
+            Ledgers(shells, "agent"),
             Redactor(secrets.seen),
             self.events.append,
             Clock().now,
@@ -179,9 +182,9 @@ def test_an_action_travels_through_the_store_whole(daemon: Daemon) -> None:
     ready = templates.rendered(authored, templates.step_values(None, HERE, {"x": "a 'b'"}, {}))
     command = step("run", ready.model_dump(mode="json", exclude_unset=True))
     daemon.order(command)
-    ((stored, begun),) = daemon.store.unfinished_steps()
-    assert not begun
-    daemon.performer.perform(stored)
+    (stored,) = daemon.store.unfinished_steps()
+    assert not stored.begun
+    daemon.performer.perform(stored.command)
     outcome = daemon.outcome(command)
     assert (outcome.status, outcome.exit, outcome.stdout) == (StepStatus.OK, 3, "a 'b'")
 
@@ -260,11 +263,14 @@ def test_a_step_waits_until_its_start_can_be_recorded(tmp_path: Path) -> None:
             self.tries = 0
             self.has_space = False
 
-        def start_step(self, step_id: str, at: float) -> bool:
+        def start_step(self, step_id: str, at: float, ledger: str | None = None) -> bool:
             self.tries += 1
             if not self.has_space:
                 raise StoreFull("no space left")
             return True
+
+        def move_step(self, step_id: str, ledger: str) -> None:
+            raise StoreFull("no space left")
 
     disk = FullDisk()
     daemon = Daemon(tmp_path, queue=disk)
@@ -283,8 +289,11 @@ def test_a_step_whose_start_cannot_be_recorded_holds_up_no_stop(tmp_path: Path) 
         def __init__(self) -> None:
             self.tried = threading.Event()
 
-        def start_step(self, step_id: str, at: float) -> bool:
+        def start_step(self, step_id: str, at: float, ledger: str | None = None) -> bool:
             self.tried.set()
+            raise StoreFull("no space left")
+
+        def move_step(self, step_id: str, ledger: str) -> None:
             raise StoreFull("no space left")
 
     disk = FullDisk()
@@ -305,7 +314,7 @@ def test_what_an_agent_left_is_gone_on_with(daemon: Daemon, tmp_path: Path) -> N
     assert daemon.store.start_step(begun.id, 1.0)
     assert daemon.store.start_step(repeatable.id, 1.0)
     unfinished = daemon.store.unfinished_steps()
-    daemon.performer.resume(unfinished, {command.id for command, _ in unfinished})
+    daemon.performer.resume(unfinished, {left.command.id for left in unfinished})
     assert daemon.outcome(repeatable).status is StepStatus.OK
     assert daemon.outcome(waiting).status is StepStatus.OK
     unknown = daemon.outcome(begun)
@@ -326,7 +335,7 @@ def test_a_stop_waits_within_a_bound_names_what_remains_and_begins_nothing(daemo
     GATES["a"].set()
     assert daemon.performer.stop(30) == ()
     assert [event.step_id for event in daemon.events] == [held.id]
-    assert [(command.id, begun) for command, begun in daemon.store.unfinished_steps()] == [
+    assert [(left.command.id, left.begun) for left in daemon.store.unfinished_steps()] == [
         (held.id, True),
         (later.id, False),
     ]

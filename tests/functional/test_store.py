@@ -19,7 +19,7 @@ from agent.model.incident import Phase
 from agent.model.observation import Verdict
 from agent.model.priority import Classification, Impact, Priority, Urgency
 from agent.model.timeline import EntryKind
-from agent.runtime.store import Store
+from agent.runtime.store import Store, UnfinishedStep
 from tests.functional.records import (
     DIGEST,
     EXECUTION,
@@ -80,7 +80,7 @@ def test_all_of_a_decision_is_there_after_a_restart(path: Path) -> None:
         assert saved.runbooks == {DIGEST: "runbook: restart-web\n"}
         assert saved.agent_id == identity
         assert len(identity) == 32
-        assert after.unfinished_steps() == [(STEP, False)]
+        assert after.unfinished_steps() == [UnfinishedStep(STEP)]
         assert [replace(queued.update, record="") for queued in after.tickets.due(NOON, 10)] == [update("INC-12", 1)]
         assert [record.entry for record in after.timeline()] == [entry("restarting", attempt=1)]
 
@@ -225,7 +225,7 @@ def test_a_step_is_claimed_once_whoever_asks(store: Store) -> None:
     with ThreadPoolExecutor(8) as performers:
         claims = list(performers.map(lambda _: store.start_step(STEP.id, NOON + 1), range(16)))
     assert sorted(claims) == [False] * 15 + [True]
-    assert store.unfinished_steps() == [(STEP, True)]
+    assert store.unfinished_steps() == [UnfinishedStep(STEP, begun=True)]
 
 
 def test_a_step_that_ended_is_not_claimed(store: Store) -> None:

@@ -14,7 +14,7 @@ import pytest
 from agent.errors import StoreBusy, StoreCorrupt, StoreError, StoreFailing, StoreFull, StoreNotWritable
 from agent.model.decision import Decision
 from agent.model.health import Health, Key
-from agent.runtime.store import Store
+from agent.runtime.store import Store, UnfinishedStep
 from agent.runtime.store.engine import Database, told
 from tests.functional.records import EXECUTION, INCIDENT, NOON, STEP, entry, notes, opened, update
 from tests.neighbours.disk import Disk
@@ -23,7 +23,7 @@ COMMITTING = """
 import sys
 from pathlib import Path
 from agent.model.decision import Decision
-from agent.runtime.store import Store
+from agent.runtime.store import Store, UnfinishedStep
 from tests.functional.records import NOON, notes, opened, update
 
 store = Store.open(Path(sys.argv[1]))
@@ -39,7 +39,7 @@ CLAIMING = """
 import os, signal, sys
 from pathlib import Path
 from agent.model.decision import Decision
-from agent.runtime.store import Store
+from agent.runtime.store import Store, UnfinishedStep
 from tests.functional.records import NOON, STEP, opened
 
 store = Store.open(Path(sys.argv[1]))
@@ -86,7 +86,7 @@ def test_a_step_claimed_before_the_kill_is_known_as_started(path: Path) -> None:
     with start(CLAIMING, path) as child:
         assert child.wait() == -signal.SIGKILL
     with Store.open(path) as store:
-        assert store.unfinished_steps() == [(STEP, True)]
+        assert store.unfinished_steps() == [UnfinishedStep(STEP, begun=True)]
         assert not store.start_step(STEP.id, NOON)
 
 
@@ -235,7 +235,7 @@ def test_a_backup_of_a_running_agent_is_restored(path: Path, tmp_path: Path) -> 
         assert (restored.head(), restored.load(NOON).agent_id) == (head, identity)
         assert restored.load(NOON).incidents == {"INC-12": INCIDENT}
         assert restored.load(NOON).executions == {"RUN-7": EXECUTION}
-        assert restored.unfinished_steps() == [(STEP, True)]
+        assert restored.unfinished_steps() == [UnfinishedStep(STEP, begun=True)]
         restored.commit([notes("goes on from there")], NOON)
         assert restored.verify().count == 2
 

@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from agent.errors import StoreCorrupt, StoreError, StoreNewer, StoreOlder
-from agent.runtime.store import Store
+from agent.runtime.store import Store, UnfinishedStep
 from agent.runtime.store.engine import Database, create_file
 from agent.runtime.store.schema import METADATA
 from agent.runtime.store.version import MIGRATIONS, SCHEMA_VERSION, upgrade, version_of
@@ -27,8 +27,8 @@ NEXT_MIGRATION = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 
 def upgrade() -> None:
@@ -97,7 +97,7 @@ def test_an_old_copy_is_upgraded_and_read(old: Path) -> None:
         assert saved.incidents["INC-12"].ladders == INCIDENT.ladders
         assert saved.executions["RUN-7"].runs[0].registered == EXECUTION.runs[0].registered
         assert saved.freeze is not None
-        assert store.unfinished_steps() == [(STEP, True)]
+        assert store.unfinished_steps() == [UnfinishedStep(STEP, begun=True)]
         assert [queued.update.key for queued in store.tickets.due(NOON, 10)] == ["INC-12/1"]
         assert store.verify().count == 2
     database = Database(old, read_only=True)
@@ -108,12 +108,12 @@ def test_an_old_copy_is_upgraded_and_read(old: Path) -> None:
 
 def test_a_migration_keeps_the_rows_and_the_references(old: Path, next_migrations: Path) -> None:
     script = NEXT_MIGRATION.format(last="UPDATE executions SET drill = 'no'")
-    (next_migrations / "versions" / "0002_next.py").write_text(script, encoding="utf-8")
+    (next_migrations / "versions" / "0003_next.py").write_text(script, encoding="utf-8")
     database = Database(old, read_only=False)
     with database.migrating() as connection:
         upgrade(connection, next_migrations)
     with database.reading() as connection:
-        assert version_of(connection) == "0002"
+        assert version_of(connection) == "0003"
         found = connection.exec_driver_sql("SELECT runbook_name, drill FROM executions").fetchall()
         assert [tuple(row) for row in found] == [("restart-web", "no")]
     with pytest.raises(StoreError, match="FOREIGN KEY"), database.writing() as connection:
@@ -128,7 +128,7 @@ def test_a_migration_keeps_the_rows_and_the_references(old: Path, next_migration
 def test_a_migration_that_fails_leaves_the_record_as_it_was(
     old: Path, next_migrations: Path, last: str, refused: str
 ) -> None:
-    (next_migrations / "versions" / "0002_next.py").write_text(NEXT_MIGRATION.format(last=last), encoding="utf-8")
+    (next_migrations / "versions" / "0003_next.py").write_text(NEXT_MIGRATION.format(last=last), encoding="utf-8")
     database = Database(old, read_only=False)
     with pytest.raises(StoreError, match=refused), database.migrating() as connection:
         upgrade(connection, next_migrations)
@@ -176,4 +176,5 @@ def test_alembic_is_not_imported_where_there_is_nothing_to_migrate(old: Path) ->
         return done.stdout.strip()
 
     assert imported(old.with_name("new.db")) == "False"
+    assert imported(old) == "True"
     assert imported(old) == "False"

@@ -3,7 +3,7 @@
 # Read by `sh` as a whole (a text cut off by a lost connection must not run in part), for dash, busybox and others.
 # Given: mark (begins each line meant for the agent), step, agent, place, boot (where and since when the ledger has
 # been known to the agent; both empty: find a place), again (yes: this step may have been asked for before),
-# seconds, half (bytes kept of each end of an output), runner (the text of carry_out.sh), command.
+# seconds, half (bytes kept of each end of an output), runner (carry_out.sh and the command).
 
 say() { printf '%s %s\n' "$mark" "$*"; }
 printf '\n' && say here

@@ -14,7 +14,7 @@ from agent.runtime.ledger.request import FROM_STDIN, ROOM, Told, answer, request
 _FINDING = 20.0
 """Seconds to find a place; connecting has its own time."""
 
-_NOTHING_GIVEN = dict.fromkeys(("step", "place", "boot", "again", "seconds", "half", "runner", "command"), "")
+_NOTHING_GIVEN = dict.fromkeys(("step", "place", "boot", "again", "seconds", "half", "runner"), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,7 @@ class Ledgers:
         self._remember(host, sudo, ledger)
         return ledger
 
-    def ask(
-        self, host: Host, *, sudo: bool, within: float, given: Mapping[str, object], output_limit: int = 0
-    ) -> Told:
+    def ask(self, host: Host, *, sudo: bool, within: float, given: Mapping[str, object], output_limit: int = 0) -> Told:
         """Send `claim.sh` and read its answer. Raises HostError; LoginRefused when it did not even begin there."""
         asked = request(script("claim.sh"), {**_NOTHING_GIVEN, "agent": self._agent, **given})
         limit = 2 * (output_limit + ROOM)

@@ -1,11 +1,13 @@
 """The shell a step is given: each command is carried out once on its host, however often it must be asked for."""
 
 import math
+import shlex
 import time
 from collections.abc import Callable
 
-from agent.errors import CommandTimedOut, ConnectionLost, HostError, HostKeyChanged, HostKeyUnknown
+from agent.errors import CommandTimedOut, ConnectionLost, Effect, HostError, HostKeyChanged, HostKeyUnknown
 from agent.model.command_result import CommandResult
+from agent.model.commands import RunStep
 from agent.model.inventory import Host
 from agent.plugin.api import Shell
 from agent.runtime.ledger.ledgers import Ledger, Ledgers
@@ -22,16 +24,16 @@ _PAUSE = 1.0
 
 
 class StepShell:
-    """`Shell` for one step. `name`: of the step, unique for ever; `again`: it may have been begun before.
+    """`Shell` for one step. `ledger` None: looked for when it is needed; `again`: it may have been begun before.
 
-    `moved` is told when the ledger had to be looked for anew, before anything is begun there.
+    `moved` is told when another place had to be found for the ledger, before anything is begun there.
     """
 
     def __init__(
         self,
         shell: Shell,
         ledgers: Ledgers,
-        name: str,
+        step: RunStep,
         ledger: Ledger | None,
         *,
         again: bool,
@@ -41,7 +43,9 @@ class StepShell:
         """`output_limit`: bytes kept of each output where the step does not say."""
         self._shell = shell
         self._ledgers = ledgers
-        self._name = name
+        # With the time, because a record restored from a backup gives the same numbers again.
+        self._name = f"{step.id}@{step.at * 1000:.0f}"
+        self._repeatable = step.repeatable
         self._ledger = ledger
         self._again = again
         self._output_limit = output_limit
@@ -72,16 +76,16 @@ class StepShell:
         began = time.monotonic()
         ledger = self._ledger or self._ledgers.of(host, sudo=sudo)
         told = self._asked(host, command, timeout, sudo, limit, ledger)
-        if told.how == "refused":
-            # Surely not begun. The disk may have become full since the place was found.
+        if (told.how == "refused" and not self._again) or (told.how == "lost" and self._repeatable):
+            # Not begun, because the disk has become full since the place was found; or free to be begun anew.
+            if told.how == "lost":
+                self._name += "+"
             ledger = self._ledgers.find(host, sudo=sudo)
             self._moved(ledger)
             told = self._asked(host, command, timeout, sudo, limit, ledger)
         return self._result(host, sudo, ledger, told, timeout, time.monotonic() - began)
 
-    def _asked(
-        self, host: Host, command: str, timeout: float, sudo: bool, limit: int, ledger: Ledger
-    ) -> Told:
+    def _asked(self, host: Host, command: str, timeout: float, sudo: bool, limit: int, ledger: Ledger) -> Told:
         """What the host told in the end; asked again for as long as it may come back. Raises HostError."""
         seconds = max(1, math.ceil(timeout))
         given: dict[str, object] = {
@@ -90,30 +94,26 @@ class StepShell:
             "boot": ledger.boot,
             "seconds": seconds,
             "half": max(1, limit // 2),
-            "runner": script("carry_out.sh"),
-            "command": command,
+            "runner": f"command={shlex.quote(command)}\n{script('carry_out.sh')}",
         }
-        again, end = self._again, time.monotonic() + seconds + GRACE + RETURN
+        end = time.monotonic() + seconds + GRACE + RETURN
         while True:
             try:
                 told = self._ledgers.ask(
                     host,
                     sudo=sudo,
-                    within=seconds + GRACE,
-                    given={**given, "again": "yes" if again else "no"},
+                    within=min(seconds + GRACE, max(GRACE, end - time.monotonic())),
+                    given={**given, "again": "yes" if self._again else "no"},
                     output_limit=limit,
                 )
                 if told.how:
                     return told
-                again = True
-            except (ConnectionLost, CommandTimedOut) as error:
-                again, why = True, error
+                why = HostError(host.name, "it broke off in the middle of its answer")
             except HostError as error:
-                if not again:
+                if not self._again and error.effect is Effect.NONE:
                     raise
                 why = error
-            else:
-                why = HostError(host.name, "it broke off in the middle of its answer")
+            self._again = True
             if time.monotonic() >= end or isinstance(why, HostKeyChanged | HostKeyUnknown):
                 raise ConnectionLost(host.name, f"it was lost while the step was under way: {why}") from why
             time.sleep(_PAUSE)
@@ -121,9 +121,9 @@ class StepShell:
     def _result(
         self, host: Host, sudo: bool, ledger: Ledger, told: Told, timeout: float, seconds: float
     ) -> CommandResult:
-        if told.how == "refused":
+        if told.how == "refused" and not self._again:
             raise HostError(host.name, f"there is no room to keep on record what the step did: {told.rest}")
-        if told.how == "lost":
+        if told.how in ("lost", "refused"):
             raise ConnectionLost(host.name, told.rest)
         status, boot = told.rest.split(" ", 1)
         self._ledgers.seen(host, sudo, ledger, boot)

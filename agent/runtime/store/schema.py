@@ -108,6 +108,7 @@ STEPS = Table(
     Column("state", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("started_at", Double),
+    Column("ledger", Text),
     Index(None, "state"),
 )
 

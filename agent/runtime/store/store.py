@@ -11,7 +11,6 @@ from typing import Any, Self
 from sqlalchemy import Select, select
 
 from agent.errors import StoreError
-from agent.model.commands import RunStep
 from agent.model.decision import Decision
 from agent.model.events import Restored
 from agent.model.execution import Execution
@@ -27,6 +26,7 @@ from agent.runtime.store.lock import AgentLock, lock_file
 from agent.runtime.store.outbox import StoredTicketQueue
 from agent.runtime.store.saved import AGENT_ID, RESTORED, Saved, saved
 from agent.runtime.store.schema import EXECUTIONS, INCIDENTS, SETTINGS, insert_missing, upsert
+from agent.runtime.store.steps import UnfinishedStep
 from agent.runtime.store.timeline import Record, Verification
 from agent.runtime.store.version import ensure_current, missing
 
@@ -116,13 +116,21 @@ class Store:
 
     # performers
 
-    def start_step(self, step_id: str, at: float) -> bool:
-        """Claim a step before carrying it out; True exactly once for a step, and only if it has not ended."""
-        with self._database.writing() as connection:
-            return steps.start(connection, step_id, at)
+    def start_step(self, step_id: str, at: float, ledger: str | None = None) -> bool:
+        """Claim a step before carrying it out; True exactly once for a step, and only if it has not ended.
 
-    def unfinished_steps(self) -> Sequence[tuple[RunStep, bool]]:
-        """Steps without an outcome, oldest first, and whether each was started."""
+        `ledger`: where the host will keep what came of it, if it does.
+        """
+        with self._database.writing() as connection:
+            return steps.start(connection, step_id, at, ledger)
+
+    def move_step(self, step_id: str, ledger: str) -> None:
+        """The host keeps it elsewhere."""
+        with self._database.writing() as connection:
+            steps.move(connection, step_id, ledger)
+
+    def unfinished_steps(self) -> Sequence[UnfinishedStep]:
+        """Steps without an outcome, oldest first."""
         with self._database.reading() as connection:
             return steps.unfinished(connection)
 
