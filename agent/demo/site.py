@@ -83,7 +83,7 @@ class Site:
         self.tickets = Roundup(folder / "roundup")
         self.config = folder / "config"
         self.socket = folder / "control.sock"
-        self.environment = {"DEMO_TICKET_PASSWORD": self.tickets.password}
+        self.environment = {"DEMO_TICKET_PASSWORD": self.tickets.password, "HOME": str(folder)}
         self._parts = ExitStack()
 
     def __enter__(self) -> Self:

@@ -1,8 +1,8 @@
 """A real OpenSSH server of our own: own port, own host key, one client key, no system file touched.
 
 It runs as whoever starts it and lets exactly that account in. An ordinary user's sshd works the same,
-because it never has to become somebody else. bash leaves the account's .bashrc alone where SHLVL says that it
-is not the first: what people start there may take seconds, or wait for a lock.
+because it never has to become somebody else. Who logs in has a home folder of the server's own: the account's
+is left clean, and what its .bashrc does may take seconds, or wait for a lock.
 """
 
 import os
@@ -35,7 +35,7 @@ UseDNS no
 PrintMotd no
 PrintLastLog no
 LogLevel VERBOSE
-SetEnv SHLVL=2
+SetEnv HOME={folder}/home
 MaxStartups 1000:30:2000
 MaxSessions 200
 Subsystem sftp internal-sftp
@@ -102,7 +102,7 @@ class Sshd:
         self.known_hosts.write_text(f"{names} {kind} {key}\n")
 
     def _prepare(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "home").mkdir(parents=True, exist_ok=True)
         if not (self.folder / "host_key").exists():
             self._make_key("host_key")
             self._make_key("client_key")

@@ -147,8 +147,7 @@ class Performer:
         """None: it is not ours to begin."""
         command = step.command
         try:
-            outcome = self._performed(step)
-            return outcome and self._fit_to_leave(outcome)
+            return self._performed(step)
         except ParamedicError as error:
             outcome = ending_of_error(error)
             if step.begun and outcome.status in _WITHOUT_EFFECT:  # that is true of now, not of then
@@ -160,7 +159,7 @@ class Performer:
         return self._fit_to_leave(outcome)
 
     def _performed(self, step: UnfinishedStep) -> StepOutcome | None:
-        """Raises ParamedicError."""
+        """None: it is not ours to begin. Raises ParamedicError."""
         command = step.command
         host = _HERE if command.local else self._hosts.get(command.host)
         if host is None:
@@ -170,7 +169,7 @@ class Performer:
         action = self._action(kind, command)
         ledger = Ledger.parse(step.ledger) if step.ledger else None
         if step.begun and not command.repeatable and not (kind.resumable and ledger):
-            return StepOutcome(StepStatus.UNKNOWN, message=f"the agent ended while it was under way; {PERHAPS}")
+            return StepOutcome(StepStatus.UNKNOWN, message=f"the agent ended while the step was under way; {PERHAPS}")
         if not step.begun:
             if kind.resumable:
                 ledger = self._ledgers.of(host, sudo=command.sudo)
@@ -186,7 +185,8 @@ class Performer:
             output_limit=self._output_limit,
             moved=lambda to: self._queue.move_step(command.id, str(to)),
         )
-        return action.perform(host, replace(self._ports, shell=shell), timeout=command.timeout, sudo=command.sudo)
+        ports = replace(self._ports, shell=shell)
+        return self._fit_to_leave(action.perform(host, ports, timeout=command.timeout, sudo=command.sudo))
 
     def _begin(self, command: RunStep, ledger: Ledger | None) -> bool:
         """False if it is not ours to begin."""

@@ -117,7 +117,7 @@ class Site:
         self.config = folder / "config"
         self.state = folder / "state"
         self.socket = folder / "control.sock"
-        self.environment: dict[str, str] = {}
+        self.environment = {"HOME": str(folder)}
         self.prefix = secrets.token_hex(4)
         self.ledger = Path(f"/var/tmp/ledger-{self.prefix}")
         self._gate = folder / "gate"

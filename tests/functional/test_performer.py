@@ -127,6 +127,12 @@ class Daemon:
         self.store.close()
 
 
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where this machine's own ledger is."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
     GATES.clear()
@@ -223,7 +229,7 @@ def test_a_secret_is_not_in_the_command_line_for_all_to_see(daemon: Daemon, tmp_
         ("broken", {"how": "exit"}, {}, StepStatus.UNKNOWN, "the step kind 'broken' failed: SystemExit: 3"),
         ("broken", {"how": "mute"}, {}, StepStatus.UNKNOWN, "the step kind 'broken' failed: AttributeError"),
         ("broken", {"how": "bytes"}, {}, StepStatus.UNKNOWN, "the step kind 'broken' failed: TypeError"),
-        ("run", {"command": "x" * 200_000}, {}, StepStatus.UNREACHABLE, "could not be started: argument list too long"),
+        ("run", {"command": "a\0b"}, {}, StepStatus.UNREACHABLE, "could not be started: there is a NUL in it"),
     ],
 )
 def test_every_ending_is_an_outcome(
