@@ -1,5 +1,6 @@
 """The daemon stopped, started and killed in the middle of an incident."""
 
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -115,7 +116,7 @@ def test_a_stop_during_verification_verifies_anew(site: Site, daemon: Daemon, ss
     assert whats(site.done_here()) == ["restarts"]
 
 
-def test_a_stop_waits_no_longer_than_it_may_and_what_is_not_known_goes_to_a_person(
+def test_a_stop_waits_no_longer_than_it_may_and_the_next_start_learns_what_came_of_the_step(
     impatient_site: Site, sshd: Sshd, web: Web
 ) -> None:
     site, daemon = impatient_site, Daemon(impatient_site)
@@ -128,19 +129,37 @@ def test_a_stop_waits_no_longer_than_it_may_and_what_is_not_known_goes_to_a_pers
         assert daemon.stop(within=20) == 0
         daemon.until_said("step RUN-1.web1.steps.1.1 is still under way")
 
+        site.open_gate()
+        until_done(site, "begins", "ends")  # while nobody is there to see it
         daemon.start()
-        told = daemon.until("escalated")
-        told.in_order(
-            "step: web1: restart: outcome unknown: the agent ended while the step was under way",
-            "treatment: restart-shop ended (RUN-1): outcome unknown",
-            "escalated: handed to web-team: restart-shop: outcome unknown: nobody can say what 'restart' did",
-        )
-        assert whats(site.done_here()) == ["begins"]
+        told = daemon.until("resolved")
+        told.in_order("agent: goes on with restart-shop", "step: web1: restart: ok", "resolved: recovered by")
+        assert whats(site.done_here()) == ["begins", "ends"]
     finally:
         daemon.clean_up()
 
 
-def test_killed_in_a_step_that_may_not_be_repeated_it_does_not_repeat_it(
+@pytest.mark.parametrize("runbook", [RESTART_AT_THE_GATE, PREPARE_AT_THE_GATE], ids=["once", "repeatable"])
+def test_killed_in_a_step_it_goes_on_waiting_for_that_step(
+    site: Site, daemon: Daemon, sshd: Sshd, web: Web, runbook: str
+) -> None:
+    site.on_loopback(sshd)
+    site.restarts(web, runbook)
+    daemon.start()
+    web.kill()
+    until(lambda: len(site.done_here()) == 1, within=45, what="the step has begun")
+    daemon.kill()
+
+    daemon.start()
+    daemon.until("agent: goes on with restart-shop")
+    site.open_gate()
+    told = daemon.until("resolved")
+    told.in_order("agent: goes on with restart-shop", "verification: web1: recovered", "resolved: recovered by")
+    assert whats(site.done_here()) in (["begins", "ends"], ["prepares", "restarts"])
+    assert len(daemon.executions()) == 1
+
+
+def test_killed_in_a_step_of_which_the_host_keeps_no_record_a_person_decides(
     site: Site, daemon: Daemon, sshd: Sshd, web: Web
 ) -> None:
     site.on_loopback(sshd)
@@ -149,34 +168,19 @@ def test_killed_in_a_step_that_may_not_be_repeated_it_does_not_repeat_it(
     web.kill()
     until_done(site, "begins")
     daemon.kill()
+    shutil.rmtree(sshd.folder / "home" / ".paramedic")
 
     daemon.start()
     told = daemon.until("escalated")
     told.in_order(
         "agent: goes on with restart-shop",
         "step: web1: restart: outcome unknown",
-        "escalated: handed to web-team: restart-shop: outcome unknown",
+        "escalated: handed to web-team: restart-shop: outcome unknown: nobody can say what 'restart' did",
     )
     assert daemon.incident().phase == "escalated"
 
     # The command itself knows nothing of this and goes on. What came of it is noticed.
     site.open_gate()
-    told = daemon.until("resolved: recovered, confirmed by its checks")
+    daemon.until("resolved: recovered, confirmed by its checks")
     assert whats(site.done_here()) == ["begins", "ends"]
     assert len(daemon.executions()) == 1
-
-
-def test_killed_in_a_step_that_may_be_repeated_it_repeats_it(site: Site, daemon: Daemon, sshd: Sshd, web: Web) -> None:
-    site.on_loopback(sshd)
-    site.restarts(web, PREPARE_AT_THE_GATE)
-    daemon.start()
-    web.kill()
-    until_done(site, "prepares")
-    daemon.kill()
-
-    daemon.start()
-    until_done(site, "prepares", "prepares")
-    site.open_gate()
-    told = daemon.until("resolved")
-    told.in_order("step: web1: prepare: ok", "step: web1: restart: ok", "resolved: recovered by restart-shop")
-    assert whats(site.done_here()) == ["prepares", "prepares", "restarts"]

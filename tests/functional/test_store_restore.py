@@ -12,7 +12,7 @@ from agent.errors import StoreCorrupt, StoreError, StoreFull, StoreInUse, StoreM
 from agent.model.commands import RunStep
 from agent.model.decision import Decision
 from agent.model.events import Restored
-from agent.runtime.store import Store
+from agent.runtime.store import Store, UnfinishedStep
 from agent.runtime.store.restore import restore
 from tests.functional.control_site import paramedic
 from tests.functional.records import NOON, STEP, notes, opened, update
@@ -208,7 +208,7 @@ def test_the_command_restores_where_nothing_is_left(path: Path, backup: Path) ->
     assert "kept" not in said.out
     step: RunStep = STEP
     with Store.open(path) as store:
-        assert store.unfinished_steps() == [(step, False)]
+        assert store.unfinished_steps() == [UnfinishedStep(step)]
 
 
 def test_the_command_does_not_guess_which_record_is_meant(tmp_path: Path, backup: Path) -> None:

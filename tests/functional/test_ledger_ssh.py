@@ -1,0 +1,178 @@
+"""Steps over real connections that break, with sudo, on hosts that are restarted: once, and told what came of it."""
+
+import shlex
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from agent.errors import ConnectionLost, HostError, HostUnreachable, LoginRefused
+from agent.model.commands import RunStep
+from agent.model.inventory import Host, Login
+from agent.runtime.ledger import Ledger, Ledgers, StepShell
+from agent.runtime.shell import LocalShell
+from agent.runtime.shells import Shells
+from agent.runtime.ssh import SshPool
+from tests.functional.ssh_login import login_to
+from tests.neighbours.sshd import Sshd
+from tests.neighbours.systemd_host import SystemdHost, SystemdHosts
+from tests.neighbours.waiting import until
+
+WEB1 = Host(name="web1")
+STEP = RunStep("RUN-1.web1.steps.1.1", "RUN-1", None, "web1", False, "a step", "run", {}, False, 60.0, False, 1.0)
+SECRET = "tr0ub4dor&3"
+
+
+@pytest.fixture
+def pool() -> Iterator[SshPool]:
+    pool = SshPool()
+    yield pool
+    pool.close()
+
+
+class Agent:
+    def __init__(self, pool: SshPool, login: Login) -> None:
+        self.shell = Shells({"web1": login}, pool, LocalShell())
+        self.ledgers = Ledgers(self.shell, "agent")
+
+    def step(self, *, again: bool = False, ledger: Ledger | None = None) -> StepShell:
+        return StepShell(self.shell, self.ledgers, STEP, ledger, again=again, output_limit=65536)
+
+
+def waits(gate: Path, ran: Path) -> str:
+    return f"echo ran >> {ran}; while [ ! -e {gate} ]; do sleep 0.05; done; echo out; exit 3"
+
+
+@pytest.mark.parametrize("how", ["connection", "server"])
+def test_a_connection_that_breaks_in_the_middle_costs_nothing(
+    pool: SshPool, own_sshd: Sshd, tmp_path: Path, how: str
+) -> None:
+    gate, ran = tmp_path / "gate", tmp_path / "ran"
+    agent = Agent(pool, login_to(own_sshd))
+    with ThreadPoolExecutor(1) as workers:
+        under_way = workers.submit(agent.step().run, WEB1, waits(gate, ran), timeout=60)
+        until(ran.exists, within=30, what="the step is under way")
+        if how == "connection":
+            pool.drop("web1")
+        else:
+            own_sshd.stop()
+            own_sshd.start()
+        gate.touch()
+        result = under_way.result(60)
+    assert (result.status, result.stdout) == (3, "out\n")
+    assert ran.read_text() == "ran\n"
+
+
+def test_a_host_that_cannot_be_reached_was_asked_nothing(pool: SshPool, own_sshd: Sshd, tmp_path: Path) -> None:
+    agent = Agent(pool, login_to(own_sshd))
+    ledger = agent.ledgers.of(WEB1, sudo=False)
+    own_sshd.stop()
+    with pytest.raises(HostUnreachable):
+        agent.step(ledger=ledger).run(WEB1, f"touch {tmp_path}/ran", timeout=60)
+
+
+def test_a_host_with_another_key_is_not_waited_for(pool: SshPool, own_sshd: Sshd, tmp_path: Path) -> None:
+    """It may be another machine: what our step did on the one it was sent to is not known."""
+    gate, ran = tmp_path / "gate", tmp_path / "ran"
+    agent = Agent(pool, login_to(own_sshd))
+    with ThreadPoolExecutor(1) as workers:
+        under_way = workers.submit(agent.step().run, WEB1, waits(gate, ran), timeout=60)
+        until(ran.exists, within=30, what="the step is under way")
+        own_sshd.change_host_key()
+        with pytest.raises(ConnectionLost, match="it was lost while the step was under way: .*host key"):
+            under_way.result(60)
+    gate.touch()
+
+
+# with sudo, on booted hosts
+
+
+@pytest.fixture
+def web1(systemd_hosts: SystemdHosts) -> SystemdHost:
+    return systemd_hosts["web1"]
+
+
+@pytest.fixture
+def agent(pool: SshPool, systemd_hosts: SystemdHosts, web1: SystemdHost) -> Agent:
+    keys = {"key_file": str(systemd_hosts.client_key), "known_hosts": str(systemd_hosts.known_hosts)}
+    return Agent(pool, Login(web1.address, user="ops", **keys))
+
+
+@pytest.fixture
+def on_host(web1: SystemdHost) -> Callable[[str], str]:
+    return lambda command: web1.run(command).stdout
+
+
+def test_as_root_by_sudo(agent: Agent, on_host: Callable[[str], str]) -> None:
+    on_host("rm -rf /root/.paramedic /home/ops/.paramedic")
+    command = f"id -un; password={shlex.quote(SECRET)}; echo ${{#password}}"
+    first = agent.step().run(WEB1, command, timeout=60, sudo=True)
+    again = agent.step(again=True).run(WEB1, command, timeout=60, sudo=True)
+    assert first.stdout == again.stdout == f"root\n{len(SECRET)}\n"
+    logged = on_host("journalctl --identifier=sudo --no-pager")
+    assert "ops : " in logged
+    assert SECRET not in logged
+    assert "setsid" not in logged  # nor our scripts: one short line for each request
+    assert on_host("stat -c '%U %a' /root/.paramedic") == "root 700\n"
+
+
+def test_a_connection_that_breaks_under_sudo_costs_nothing(
+    agent: Agent, pool: SshPool, web1: SystemdHost, on_host: Callable[[str], str]
+) -> None:
+    on_host("rm -rf /root/.paramedic /root/ran /root/gate")
+    with ThreadPoolExecutor(1) as workers:
+        command = waits(Path("/root/gate"), Path("/root/ran"))
+        under_way = workers.submit(agent.step().run, WEB1, command, timeout=60, sudo=True)
+        until(lambda: "ran" in on_host("cat /root/ran 2>&1 || true").split(), within=30, what="the step is under way")
+        pool.drop("web1")
+        on_host("touch /root/gate")
+        assert under_way.result(60).stdout == "out\n"
+    assert on_host("cat /root/ran") == "ran\n"
+
+
+def test_a_host_that_is_restarted_in_the_middle_does_not_know(
+    agent: Agent, web1: SystemdHost, on_host: Callable[[str], str]
+) -> None:
+    on_host("rm -rf /root/.paramedic /root/ran")
+    with ThreadPoolExecutor(1) as workers:
+        command = waits(Path("/root/never"), Path("/root/ran"))
+        under_way = workers.submit(agent.step().run, WEB1, command, timeout=60, sudo=True)
+        until(lambda: "ran" in on_host("cat /root/ran 2>&1 || true").split(), within=30, what="the step is under way")
+        web1.power_cut()
+        web1.power_on()
+        web1.wait_until_up()
+        with pytest.raises(ConnectionLost, match="the host was restarted"):
+            under_way.result(120)
+    assert on_host("cat /root/ran") == "ran\n"
+
+
+def test_a_user_who_may_not_sudo_is_refused_before_anything_begins(agent: Agent, on_host: Callable[[str], str]) -> None:
+    on_host("mv /etc/sudoers.d /etc/sudoers.away")
+    try:
+        with pytest.raises(LoginRefused, match="no command can be run there as root: sudo: "):
+            agent.step().run(WEB1, "true", timeout=60, sudo=True)
+    finally:
+        on_host("mv /etc/sudoers.away /etc/sudoers.d")
+
+
+def test_a_full_disk_is_no_reason_not_to_treat_it(agent: Agent, on_host: Callable[[str], str]) -> None:
+    """Nothing on disk can be written by an ordinary user: the ledger is in memory, the step runs."""
+    on_host("rm -rf /home/ops/.paramedic /dev/shm/paramedic-*")
+    on_host("mount -t tmpfs -o size=64k,uid=$(id -u ops) small /home/ops && mount -t tmpfs -o size=64k small /var/tmp")
+    try:
+        on_host("for d in /home/ops /var/tmp; do cat /dev/zero > $d/big 2>/dev/null; done; true")
+        ledger = agent.ledgers.of(WEB1, sudo=False)
+        assert ledger.place.startswith("/dev/shm/paramedic-")
+        assert agent.step(ledger=ledger).run(WEB1, "echo treated", timeout=60).stdout == "treated\n"
+    finally:
+        on_host("umount -l /home/ops /var/tmp; rm -rf /dev/shm/paramedic-*")
+
+
+def test_no_place_at_all_says_so(agent: Agent, on_host: Callable[[str], str]) -> None:
+    on_host("rm -rf /home/ops/.paramedic; for d in /home/ops /var/tmp /dev/shm; do mount -t tmpfs -o ro none $d; done")
+    try:
+        with pytest.raises(HostError, match="no place to keep on record what steps did: no folder can be written"):
+            agent.step().run(WEB1, "true", timeout=60)
+    finally:
+        on_host("umount -l /home/ops /var/tmp /dev/shm")
