@@ -218,7 +218,7 @@ class App:
         if saved.restored:
             loop.post(replace(saved.restored, at=clock.now()))
         # Before anything else: what fell due while nobody was there is not late.
-        never_begun = frozenset(step.id for step, begun in unfinished if not begun)
+        never_begun = frozenset(step.command.id for step in unfinished if not step.begun)
         started = loop.ask(Started(clock.now(), f"paramedic {version('paramedic')} on {platform.node()}", never_begun))
         control.start()  # may be refused its socket: nothing has been recorded or begun yet
         loop.start()
