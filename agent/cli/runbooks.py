@@ -75,7 +75,7 @@ def run(
     values: Values = None,
     incident: SomeIncident = None,
     override: Annotated[
-        str | None, typer.Option(metavar="WHY", help="Overrule the guards that refuse it; the reason is recorded.")
+        str | None, typer.Option(metavar="WHY", help="Overrule the guards that refuse it (as a commander); recorded.")
     ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Until it is over; exit code 1 unless it came to recovered or done.")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent.model.views import ChainView
+from tests.functional.control_request import me
 from tests.functional.control_site import PARAMEDIC, ControlSite, paramedic
 from tests.functional.fake_control import STATUS
 
@@ -93,6 +94,7 @@ def test_status_says_what_troubles_the_agent(site: ControlSite) -> None:
         "changed on disk since loaded, not used before paramedic reload: restart-unit, ",
     ):
         assert sentence in said
+    assert re.search(rf"^you +{me()}, commander$", said, re.MULTILINE)
     assert json.loads(site.paramedic("status", "--json").out)["schedule"]["probes"] == STATUS.schedule.probes
 
 

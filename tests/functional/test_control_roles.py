@@ -191,6 +191,10 @@ def test_refused_acts_are_recorded_but_nobody_can_flood_the_record(caplog: pytes
             "refused to freeze: it takes the role commander, and nobody is a viewer",
         )
         assert site.control.refusals[1][1].endswith("nobody is a viewer (and 1 more refusals before)")
+        assert len(site.control.refusals) == 5
+        for uid in range(54400, 54405):
+            requests_as(Person(uid, uid), site.socket, FREEZE, NOTE, RUN, *notes[:5])
+        assert [who for who, _ in site.control.refusals].count("uid 54400") == 5, "nobody's do not hide his"
         assert len(site.control.refusals) == 20
         looks = [line for line in caplog.messages if line.startswith("uid 54321: refused")]
         assert looks == ["uid 54321: refused to see status: it takes the role viewer, and uid 54321 has no role"]

@@ -19,8 +19,10 @@ log = logging.getLogger("paramedic.control")
 
 _QUIET = 600.0
 """Seconds in which the same refusal is neither logged nor recorded again."""
-_LATELY = 20
-"""Refusals logged or recorded in that time, of all callers: nobody can flood the record."""
+_OF_ALL = 20
+"""Refusals logged or recorded in that time: nobody can flood the record."""
+_OF_ONE = 5
+"""Of those, of one caller: nobody can hide another's behind his own."""
 
 
 class NotAllowed(ParamedicError):
@@ -70,7 +72,8 @@ class _Noted:
         now = time.monotonic()
         with self._lock:
             self._lately = {one: at for one, at in self._lately.items() if now < at + _QUIET}
-            if refusal in self._lately or len(self._lately) >= _LATELY:
+            his = sum(who == refusal[0] for who, _ in self._lately)
+            if refusal in self._lately or his >= _OF_ONE or len(self._lately) >= _OF_ALL:
                 self._passed_over += 1
                 return None
             self._lately[refusal] = now
