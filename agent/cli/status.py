@@ -46,7 +46,6 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
         ("tickets", _tickets(found)),
         ("record", _record(found)),
         ("config", _config(found)),
-        ("config", Text(safe(found["config"]))),
         ("you", Text(safe(f"{found['you']['user']}, {found['you']['role']}"))),
     ):
         table.add_row(label, text)

@@ -91,7 +91,7 @@ def test_status_says_what_troubles_the_agent(site: ControlSite) -> None:
         "web1 has not answered for 40 s; tried again in 5 s",
         "connection refused",
         "NOTHING CAN BE COMMITTED, so nothing is done: no space left",
-        "changed on disk since loaded, not used before paramedic reload: restart-unit, ",
+        "changed on disk since loaded, not used before paramedic reload: restart-unit,",
     ):
         assert sentence in said
     assert re.search(rf"^you +{me()}, commander$", said, re.MULTILINE)
