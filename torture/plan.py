@@ -13,7 +13,7 @@ STOPS = (_P.STOPPING, _P.STEPS_STOPPED, _P.LOOP_STOPPED)
 """Reached only by an agent that is told to stop."""
 _DECISIONS = (_P.DECIDED, _P.HALF_WRITTEN, _P.BEFORE_COMMIT, _P.COMMITTED, _P.HANDED_OVER)
 _STEPS = (_P.STEP_UNCLAIMED, _P.STEP_CLAIMED, _P.STEP_DONE, _P.STEP_TOLD)
-_RANDOM = 12
+_RANDOM = 8
 """Lives in each turn that are killed at a random moment."""
 FAULTS = ("cut", "tickets stopped", "answer lost", "disk full", "clock shifted", "reboot")
 
@@ -50,7 +50,7 @@ def plans(chance: random.Random) -> Iterator[Plan]:
                 fault, lasting = chance.choice(FAULTS), chance.randint(1, 4)
                 fault_next = number + chance.randint(2, 5)
             crash = (point, _times(point, chance)) if point else None
-            yield Plan(crash, chance.uniform(0.2, 3.5), fault, lasting)
+            yield Plan(crash, chance.uniform(0.2, 2.5), fault, lasting)
 
 
 def _turn(chance: random.Random) -> list[CrashPoint | None]:
@@ -69,9 +69,9 @@ def _turn(chance: random.Random) -> list[CrashPoint | None]:
 def _times(point: CrashPoint, chance: random.Random) -> int:
     """What happens often is let pass now and then, so that deaths come at every stage of an incident."""
     if point in _DECISIONS:
-        return chance.randint(2, 14)
+        return chance.randint(2, 8)
     if point in _STEPS:
-        return chance.randint(1, 6)
+        return chance.randint(1, 4)
     if point.name.startswith("TICKET_W") or point is _P.TICKET_UNWRITTEN:
         return chance.randint(1, 5)
     return 1

@@ -19,12 +19,14 @@ from torture.site import Site
 
 _LOOK = 0.05
 _SICK_AT_MOST = 4
-_STIR = 0.6
+_STIR = 1.0
 """Seconds between two things that people do."""
 _PATIENCE = 4.0
 """Seconds after it is ready that an agent has for reaching the point where it is to die."""
 _USUAL_START = 0.4
 """Seconds from birth to ready where nothing else is going on; all other times are stretched where it takes longer."""
+_SLOWEST = 4.0
+"""Times are not stretched more than that."""
 _STARTS_WITHIN = 60.0
 _STOPS_WITHIN = 40.0
 
@@ -79,7 +81,7 @@ class Torture:
             now = time.monotonic()
             if ready is None and self._says_ready(said):
                 ready = now
-                self._pace = max(1.0, (self._pace + (now - began) / _USUAL_START) / 2)
+                self._pace = min(_SLOWEST, max(1.0, (self._pace + (now - began) / _USUAL_START) / 2))
             self._faults.in_this_life(now - began)
             if plan.of_stop and ready and now > ready + plan.after / 3 * self._pace and not told_to_stop:
                 self._nursery.order(kill=life.pid, signal=signal.SIGTERM)
