@@ -19,7 +19,8 @@ LONGEST_WAIT = 3600.0
 
 _IN_VAIN = frozenset({400, 413, 414, 422, 431})
 """What is wrong with what we wanted to write, so that it will never be taken. A question so refused has another fault,
-the server's perhaps (Roundup answers 400 to whatever goes wrong inside it), and what waits for it is kept."""
+and what waits for its answer is kept. So is what is refused by 400 and a page for people: that is a server's way to
+say that something broke inside it (Roundup's, whose judgements are JSON)."""
 
 _BUSY = frozenset({408, 425, 429, 502, 503, 504})
 """No ticket gets through now; later all may."""
@@ -34,8 +35,9 @@ def refused(reply: Reply) -> TicketError:
     """For a status that the author does not expect."""
     status = reply.status
     text = f"{reply.what} answered {status}: {reply.quoted()}"
-    effect = Effect.UNKNOWN if reply.changes and status >= 500 else Effect.NONE
-    if status in _IN_VAIN and reply.changes:
+    broke = status >= 500 or (status == 400 and reply.is_page)
+    effect = Effect.UNKNOWN if reply.changes and broke else Effect.NONE
+    if status in _IN_VAIN and reply.changes and not broke:
         return TicketError(text, retryable=False)
     if status in _BUSY:
         return TicketSystemUnavailable(text, effect=effect, retry_after=_retry_after(reply))
@@ -47,7 +49,7 @@ def refused(reply: Reply) -> TicketError:
         return TicketSystemUnavailable(text, retry_after=FOR_A_PERSON)
     if status in _CONFLICT:
         return TicketError(text, retryable=True)
-    if status >= 500:
+    if broke:
         return TicketError(text, retryable=True, effect=effect, retry_after=_retry_after(reply))
     # 403, a 404 that is not a ticket's, 405, a question that is not understood and the like: rights or the description
     # are wrong. A person can put that right, and what waits is then delivered.

@@ -58,6 +58,11 @@ class Reply:
     changes: bool
     hidden: tuple[bytes, ...] = field(default=(), repr=False)
 
+    @property
+    def is_page(self) -> bool:
+        """Whether people were meant to read it, not programs."""
+        return self.body.lstrip()[:1] == b"<"
+
     def json(self) -> object:
         """Raises TicketError when the body is not JSON."""
         try:
