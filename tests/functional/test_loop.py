@@ -18,7 +18,9 @@ from agent.model.decision import Decision
 from agent.model.events import Freeze, Observed, PersonActed
 from agent.model.health import Health, Key
 from agent.model.incident import Phase
+from agent.model.inventory import Host
 from agent.model.observation import Observation, Pass, Verdict
+from agent.model.service import Service
 from agent.model.settings import Settings
 from agent.runtime.clock import Clock
 from agent.runtime.loop import Loop, Record
@@ -185,6 +187,28 @@ def test_answers_that_cannot_be_decided_together_are_decided_one_by_one(
     assert loop.stop(SOON)
     assert {symptom.key.subject for i in state.incidents.values() for symptom in i.symptoms} == {"web0", "web2"}
     assert "an event could not be decided and is set aside: Observed" in caplog.text
+
+
+def test_a_thousand_hosts_that_are_asked_one_by_one_are_one_incident_and_few_words(store: Store) -> None:
+    """All fail within a second, each seen by an asking of its own."""
+    hosts = [f"h{number}" for number in range(1000)]
+    settings = Settings(
+        checks={"web": CheckRules(name="web", kind="http", service="shop")},
+        hosts={name: Host(name=name) for name in hosts},
+        services={"shop": Service(name="shop", hosts=tuple(hosts), users=500)},
+        has_tickets=True,
+    )
+    state = State(settings=settings)
+    with running(store, state) as (loop, _):
+        for number in (1, 2):
+            for host in hosts:
+                loop.post(observed(host, number, Verdict.CRITICAL))
+            until(lambda: not loop.waiting, within=SOON, what="a round is decided")
+        until(lambda: sum(len(i.ill) for i in state.incidents.values()) == 1000, within=SOON, what="all are known")
+        assert loop.backlog().costliest < 0.5
+    assert len(state.incidents) <= 2
+    assert sum(incident.updates for incident in state.incidents.values()) < 60
+    assert len(store.timeline(limit=10_000)) < 300
 
 
 def test_how_far_decisions_are_behind_is_known(store: Store) -> None:
