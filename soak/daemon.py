@@ -23,12 +23,12 @@ _READY_WITHIN = 60.0
 class Sample:
     """At one moment. `at`: seconds since the soak began; memory and database in bytes.
 
-    `private`: what only this process holds, in memory or swapped out. Unlike `resident` it does not
-    move when another process starts that shares a library.
+    `own`: what the process has written, in memory or swapped out. Unlike `resident`, and unlike what is private, it
+    does not move when another process comes or goes that uses the same libraries.
     """
 
     at: float
-    private: int
+    own: int
     resident: int
     threads: int
     descriptors: int
@@ -92,7 +92,7 @@ class Daemon:
             raise SiteError("the daemon has ended") from None
         return Sample(
             at=time.monotonic() - self._began,
-            private=1024 * (rollup["Private_Clean"] + rollup["Private_Dirty"] + rollup["Swap"]),
+            own=1024 * (rollup["Anonymous"] + rollup["Swap"]),
             resident=1024 * rollup["Rss"],
             threads=int(status.partition("\nThreads:")[2].split()[0]),
             descriptors=descriptors,

@@ -52,7 +52,7 @@ def soak(
                     time.sleep(rest)
                 latest = daemon.sample()
                 say(
-                    f"{latest.at / 60:5.1f} min: {latest.private / 1e6:.1f} MB, {latest.threads} threads, "
+                    f"{latest.at / 60:5.1f} min: {latest.own / 1e6:.1f} MB, {latest.threads} threads, "
                     f"{latest.descriptors} descriptors, {figures.sizes[-1:]}"
                 )
         except SiteError as error:

@@ -29,8 +29,8 @@ def judge(samples: Sequence[Sample], quiet: Sequence[Sample], warm_up: float, pe
 
     `warm_up` in seconds: what is younger does not count. Raises ValueError when too few samples are left.
     """
-    before, after = _usual(samples, lambda each: each.private, warm_up)
-    memory = Growth("private memory", before, after, before * (1 + percent / 100))
+    before, after = _usual(samples, lambda each: each.own, warm_up)
+    memory = Growth("own memory", before, after, before * (1 + percent / 100))
     before, after = _usual(quiet, lambda each: each.threads, warm_up)
     threads = Growth("threads", before, after, before + SPARE)
     before, after = _usual(quiet, lambda each: each.descriptors, warm_up)

@@ -63,4 +63,4 @@ def test_a_check_that_leaks_is_caught(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     done = soak("--minutes", "0.6", "--percent", "12", "--extra", extra)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "LEAK: private memory, threads, descriptors" in done.stdout, done.stdout
+    assert "LEAK: own memory, threads, descriptors" in done.stdout, done.stdout
