@@ -151,21 +151,23 @@ def test_a_user_who_may_not_sudo_is_refused_before_anything_begins(agent: Agent,
 
 def test_a_full_disk_is_no_reason_not_to_treat_it(agent: Agent, on_host: Callable[[str], str]) -> None:
     """Nothing on disk can be written by an ordinary user: the ledger is in memory, the step runs."""
-    on_host("rm -rf /home/ops/.paramedic /dev/shm/paramedic-*")
-    on_host("mount -t tmpfs -o size=64k,uid=$(id -u ops) small /home/ops && mount -t tmpfs -o size=64k small /var/tmp")
+    on_host("rm -rf /home/ops/.paramedic /dev/shm/paramedic-*; install -d -o ops -m 700 /home/ops/.paramedic")
+    for place in ("/home/ops/.paramedic", "/var/tmp"):
+        on_host(f"mount -t tmpfs -o size=64k,uid=$(id -u ops) small {place}")
     try:
-        on_host("for d in /home/ops /var/tmp; do cat /dev/zero > $d/big 2>/dev/null; done; true")
+        on_host("for d in /home/ops/.paramedic /var/tmp; do cat /dev/zero > $d/big 2>/dev/null; done; true")
         ledger = agent.ledgers.of(WEB1, sudo=False)
         assert ledger.place.startswith("/dev/shm/paramedic-")
         assert agent.step(ledger=ledger).run(WEB1, "echo treated", timeout=60).stdout == "treated\n"
     finally:
-        on_host("umount -l /home/ops /var/tmp; rm -rf /dev/shm/paramedic-*")
+        on_host("umount -l /home/ops/.paramedic /var/tmp; rm -rf /dev/shm/paramedic-*")
 
 
 def test_no_place_at_all_says_so(agent: Agent, on_host: Callable[[str], str]) -> None:
-    on_host("rm -rf /home/ops/.paramedic; for d in /home/ops /var/tmp /dev/shm; do mount -t tmpfs -o ro none $d; done")
+    on_host("install -d -o ops -m 700 /home/ops/.paramedic")
+    on_host("for d in /home/ops/.paramedic /var/tmp /dev/shm; do mount -t tmpfs -o ro none $d; done")
     try:
         with pytest.raises(HostError, match="no place to keep on record what steps did: no folder can be written"):
             agent.step().run(WEB1, "true", timeout=60)
     finally:
-        on_host("umount -l /home/ops /var/tmp /dev/shm")
+        on_host("umount -l /home/ops/.paramedic /var/tmp /dev/shm")
