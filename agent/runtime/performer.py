@@ -166,13 +166,14 @@ class Performer:
             status = StepStatus.UNKNOWN if step.begun else StepStatus.REFUSED
             return StepOutcome(status, message=f"{command.host} is no longer in the inventory")
         kind = self._kind(command)
-        action = self._action(kind, command)
+        secrets: list[str] = []
+        action = self._action(kind, command, secrets)
         ledger = Ledger.parse(step.ledger) if step.ledger else None
         if step.begun and not command.repeatable and not (kind.resumable and ledger):
             return StepOutcome(StepStatus.UNKNOWN, message=f"the agent ended while the step was under way; {PERHAPS}")
         if not step.begun:
             if kind.resumable:
-                ledger = self._ledgers.of(host, sudo=command.sudo)
+                ledger = self._ledgers.of(host)
             if not self._begin(command, ledger):
                 return None
         reached(CrashPoint.STEP_CLAIMED)
@@ -182,6 +183,7 @@ class Performer:
             command,
             ledger,
             again=step.begun,
+            secret=bool(secrets),
             output_limit=self._output_limit,
             moved=lambda to: self._queue.move_step(command.id, str(to)),
         )
@@ -218,10 +220,15 @@ class Performer:
         except UnknownKind as error:
             raise ParamedicError(str(error)) from error
 
-    def _action(self, kind: type[Action], command: RunStep) -> Performed:
-        """Raises ParamedicError."""
+    def _action(self, kind: type[Action], command: RunStep, secrets: list[str]) -> Performed:
+        """`secrets` is filled with the names of those it holds. Raises ParamedicError."""
+
+        def resolve(name: str) -> str:
+            secrets.append(name)
+            return self._ports.secret(name)
+
         try:
-            action = kind.model_validate(_with_secrets(command.params, self._ports.secret, shell=kind.shell))
+            action = kind.model_validate(_with_secrets(command.params, resolve, shell=kind.shell))
         except TypeError as error:
             raise ParamedicError(str(error)) from error
         except ValidationError as error:

@@ -49,8 +49,9 @@ class Site:
             self.shell,
             self.ledgers,
             how.get("step", STEP),
-            ledger or self.ledgers.of(HERE, sudo=False),
+            ledger or self.ledgers.of(HERE),
             again=again,
+            secret=True,
             output_limit=how.get("output_limit", 65536),
             moved=self.moves.append,
         )
@@ -191,7 +192,7 @@ def test_the_step_goes_on_without_who_asked_for_it(site: Site, tmp_path: Path) -
     """What a lost connection looks like from the host: the processes of the session are gone."""
     os.mkfifo(tmp_path / "gate")
     command = f"echo begun > {site.home}/begun; read line < {tmp_path}/gate; echo $line"
-    ledger = site.ledgers.of(HERE, sudo=False)
+    ledger = site.ledgers.of(HERE)
     asked = request(script("claim.sh"), _given(site, ledger, command))
     asker = subprocess.Popen(
         ["/bin/sh", "-c", FROM_STDIN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
@@ -209,14 +210,14 @@ def test_the_step_goes_on_without_who_asked_for_it(site: Site, tmp_path: Path) -
 
 
 def _given(site: Site, ledger: Ledger, command: str) -> dict[str, object]:
-    runner = f"command='{command}'\n{script('carry_out.sh')}"
+    runner = f"command='{command}'; sudo=no; secret=no\n{script('carry_out.sh')}"
     place = {"agent": "agent", "place": ledger.place, "boot": ledger.boot, "step": ENTRY}
     return {**place, "again": "no", "seconds": 60, "half": 1000, "runner": runner}
 
 
 def test_a_request_that_was_cut_off_does_nothing(site: Site) -> None:
     """At end of file `eval` would run the commands it has; there must be none before the last byte."""
-    ledger = site.ledgers.of(HERE, sudo=False)
+    ledger = site.ledgers.of(HERE)
     before = sorted(site.home.rglob("*"))
     whole = request(script("claim.sh"), _given(site, ledger, f"touch {site.home}/ran")).text
     for length in range(len(whole) - 3, 0, -max(1, len(whole) // 60)):
@@ -249,7 +250,7 @@ def test_who_carries_it_out_is_killed(site: Site, tmp_path: Path) -> None:
 
 
 def test_the_host_was_restarted_in_the_middle(site: Site) -> None:
-    ledger = site.ledgers.of(HERE, sudo=False)
+    ledger = site.ledgers.of(HERE)
     site.entry.mkdir()
     (site.entry / "runner").write_text("1 1 another-boot\n")
     with pytest.raises(ConnectionLost, match="the host was restarted while the step was under way"):
@@ -259,7 +260,7 @@ def test_the_host_was_restarted_in_the_middle(site: Site) -> None:
 @pytest.mark.parametrize("repeatable", [True, False])
 def test_nothing_is_known_of_it_since_the_host_was_restarted(site: Site, repeatable: bool) -> None:
     """The claim may have been made and not have reached the disk: what may be repeated is begun anew."""
-    ledger = replace(site.ledgers.of(HERE, sudo=False), boot="another-boot")
+    ledger = replace(site.ledgers.of(HERE), boot="another-boot")
     command, step = f"echo ran >> {site.home}/ran", replace(STEP, repeatable=repeatable)
     if repeatable:
         site.run(command, again=True, ledger=ledger, step=step)
@@ -277,14 +278,14 @@ def test_it_was_surely_never_begun(site: Site) -> None:
 
 
 def test_the_ledger_is_gone(site: Site) -> None:
-    ledger = site.ledgers.of(HERE, sudo=False)
+    ledger = site.ledgers.of(HERE)
     shutil.rmtree(site.home / ".paramedic")
     with pytest.raises(ConnectionLost, match=r"ledger .*\.paramedic is gone"):
         site.run("true", again=True, ledger=ledger)
 
 
 def test_what_was_claimed_and_never_begun_is_not_waited_for_for_ever(usual: Site) -> None:
-    ledger = usual.ledgers.of(HERE, sudo=False)
+    ledger = usual.ledgers.of(HERE)
     usual.entry.mkdir()
     with pytest.raises(ConnectionLost, match="was killed on the host"):
         usual.run("true", again=True, ledger=ledger)
@@ -309,7 +310,7 @@ def test_nobody_else_can_read_it(site: Site) -> None:
 def test_a_link_that_somebody_laid_is_not_followed(site: Site, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (site.home / ".paramedic").symlink_to(tmp_path / "elsewhere")
-    ledger = site.ledgers.of(HERE, sudo=False)
+    ledger = site.ledgers.of(HERE)
     assert ledger.place.startswith(("/var/tmp/paramedic-", "/dev/shm/paramedic-"))
     assert list((tmp_path / "elsewhere").iterdir()) == []
     shutil.rmtree(ledger.place)
@@ -320,14 +321,14 @@ def test_old_entries_expire(site: Site) -> None:
     os.utime(site.entry, (0, 0))
     newer = replace(STEP, at=2000.0)
     site.run("true", step=newer)
-    site.ledgers.find(HERE, sudo=False)
+    site.ledgers.find(HERE)
     assert not site.entry.exists()
     assert len(list(site.entry.parent.iterdir())) == 1
 
 
 def test_a_disk_that_fills_up_moves_the_ledger_and_the_step_runs(usual: Site, full_disk: Callable[[], None]) -> None:
     """A full disk is a fault to be treated: it must not keep the treatment away."""
-    ledger = usual.ledgers.of(HERE, sudo=False)
+    ledger = usual.ledgers.of(HERE)
     full_disk()
     assert usual.run("echo treated", ledger=ledger).stdout == "treated\n"
     (moved,) = usual.moves
@@ -337,7 +338,7 @@ def test_a_disk_that_fills_up_moves_the_ledger_and_the_step_runs(usual: Site, fu
 
 
 def test_a_disk_that_fills_up_meanwhile_costs_output_and_no_result(usual: Site, full_disk: Callable[[], None]) -> None:
-    usual.ledgers.of(HERE, sudo=False)
+    usual.ledgers.of(HERE)
     fill = f"cat /dev/zero > {usual.home}/big 2>/dev/null; yes | head -n 100000; exit 5"
     assert usual.run(fill).status == 5
 
@@ -370,7 +371,7 @@ def test_a_login_that_runs_nothing_says_so(usual: Site) -> None:
             return CommandResult(1, "This account is currently not available.\n", "")
 
     with pytest.raises(LoginRefused, match="no command can be run there: This account is currently not available"):
-        Ledgers(Nologin(), "agent").of(HERE, sudo=False)
+        Ledgers(Nologin(), "agent").of(HERE)
 
 
 def test_a_command_with_a_nul_is_refused(usual: Site) -> None:

@@ -1,11 +1,14 @@
 # On the host, once for a step, apart from the connection that asked for it: run the command, keep what came of it.
 #
 # Given: claim (folder of this step), seconds (after which the command is killed), half (bytes kept of each end of an
-# output), mask (umask of the command), session (setsid, or nothing where there is none), booted, command.
+# output), mask (umask of the command), session (setsid, or nothing where there is none), booted, command,
+# sudo (yes: as root), secret (yes: its text must be in no list of processes and in no log).
 
 over=
+left=
 trap : HUP PIPE TERM
 trap 'over=yes' USR1
+trap 'left=yes' USR2
 read -r stat 2>/dev/null <"/proc/$$/stat" && began=$(set -- $stat && echo "${22}")
 echo "$$ $began $booted" >"$claim/runner.new"
 mv "$claim/runner.new" "$claim/runner"
@@ -28,24 +31,35 @@ keep "$claim/out" <"$claim/out.pipe" &
 out=$!
 keep "$claim/err" <"$claim/err.pipe" &
 err=$!
-printf '%s\n' "$command" | (umask "$mask" && exec $session sh -c 'eval "$(cat)"' sh) \
-    >"$claim/out.pipe" 2>"$claim/err.pipe" &
+[ "$sudo" = yes ] && [ "$(id -u)" != 0 ] || sudo=
+# As root the command line is the very text that sudoers may allow.
+carry_out() {
+    umask "$mask"
+    case $sudo-$secret in
+        yes-yes) exec $session sudo -n -- sh -c 'eval "$(cat)"' ;;
+        yes-*) exec $session sudo -n -- sh -c "$command" </dev/null ;;
+        *) exec $session sh -c 'eval "$(cat)"' sh ;;
+    esac
+}
+# Within braces: half of a text, should this be killed while it is handed over, is a syntax error.
+printf '{ %s\n}\n' "$command" | carry_out >"$claim/out.pipe" 2>"$claim/err.pipe" &
 pid=$!
-rm_pipes() { rm -f "$claim/out.pipe" "$claim/err.pipe"; }
 
 $session sh -c '
     sleep "$1"
     : >"$2/late"
-    kill -TERM -- "-$3" 2>/dev/null || kill -TERM "$3"
+    kill -TERM -- "-$3" || kill -TERM "$3"
     sleep 2
-    kill -KILL -- "-$3" 2>/dev/null || kill -KILL "$3"
-' paramedic "$seconds" "$claim" "$pid" >/dev/null 2>&1 &
+    kill -KILL -- "-$3" || kill -KILL "$3"
+    sleep 1
+    kill -USR2 "$4" # what runs as root by sudo is not ours to kill: it goes on, we do not wait for it
+' paramedic "$seconds" "$claim" "$pid" $$ >/dev/null 2>&1 &
 limit=$!
 
-while :; do # a signal that we catch ends the wait, not the command
+while [ -z "$left" ]; do # a signal that we catch ends the wait, not the command
     wait "$pid"
     status=$?
-    kill -0 "$pid" 2>/dev/null || break
+    [ -d "/proc/$pid" ] || kill -0 "$pid" 2>/dev/null || break
 done
 kill -TERM -- "-$limit" 2>/dev/null || kill -TERM "$limit" 2>/dev/null
 
@@ -57,12 +71,12 @@ kill -TERM -- "-$limit" 2>/dev/null || kill -TERM "$limit" 2>/dev/null
 ) >/dev/null 2>&1 &
 [ -n "$over" ] || wait "$out"
 [ -n "$over" ] || wait "$err"
-
-rm_pipes
+rm -f "$claim/out.pipe" "$claim/err.pipe"
 [ -f "$claim/out" ] || : >"$claim/out"
 [ -f "$claim/err" ] || : >"$claim/err"
 how=done
-[ -f "$claim/late" ] && [ "$status" -gt 128 ] && how=late
+if [ -f "$claim/late" ] && [ "$status" -gt 128 ]; then how=late; fi
+if [ -n "$left" ]; then how=left; fi
 # Over what is there already, which takes no room; and then at once, which is why the name changes last.
 printf '%-40s\n' "$how $status" 1<>"$claim/result.new"
 mv "$claim/result.new" "$claim/result"

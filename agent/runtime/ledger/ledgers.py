@@ -38,51 +38,51 @@ class Ledger:
 
 
 class Ledgers:
-    """Every host's, by the user who runs the step. `agent`: names this agent's part of them. Thread-safe."""
+    """Every host's, in the care of the user we log in as. `agent`: names this agent's part of them. Thread-safe."""
 
     def __init__(self, shell: Shell, agent: str) -> None:
         self._shell = shell
         self._agent = agent
-        self._known: dict[tuple[str, str, bool], Ledger] = {}
+        self._known: dict[tuple[str, str], Ledger] = {}
         self._lock = threading.Lock()
 
-    def of(self, host: Host, *, sudo: bool) -> Ledger:
+    def of(self, host: Host) -> Ledger:
         """The host is asked the first time only. Raises HostError: no step was begun."""
         with self._lock:
-            known = self._known.get(_key(host, sudo))
-        return known or self.find(host, sudo=sudo)
+            known = self._known.get(_key(host))
+        return known or self.find(host)
 
-    def find(self, host: Host, *, sudo: bool) -> Ledger:
+    def find(self, host: Host) -> Ledger:
         """Ask the host for a place that can be written now. Raises HostError."""
-        told = self.ask(host, sudo=sudo, within=_FINDING, given={})
+        told = self.ask(host, within=_FINDING, given={})
         if told.how != "place":
             raise HostError(host.name, f"there is no place to keep on record what steps did: {told.rest}")
         ledger = Ledger.parse(told.rest)
-        self._remember(host, sudo, ledger)
+        self._remember(host, ledger)
         return ledger
 
-    def ask(self, host: Host, *, sudo: bool, within: float, given: Mapping[str, object], output_limit: int = 0) -> Told:
+    def ask(self, host: Host, *, within: float, given: Mapping[str, object], output_limit: int = 0) -> Told:
         """Send `claim.sh` and read its answer. Raises HostError; LoginRefused when it did not even begin there."""
         asked = request(script("claim.sh"), {**_NOTHING_GIVEN, "agent": self._agent, **given})
         limit = 2 * (output_limit + ROOM)
-        result = self._shell.run(host, FROM_STDIN, timeout=within, sudo=sudo, stdin=asked.text, output_limit=limit)
+        result = self._shell.run(host, FROM_STDIN, timeout=within, stdin=asked.text, output_limit=limit)
         told = answer(result, asked.mark)
         if told is None:
-            raise LoginRefused(host.name, f"no command can be run there{' as root' if sudo else ''}: {_why(result)}")
+            raise LoginRefused(host.name, f"no command can be run there: {_why(result)}")
         return told
 
-    def seen(self, host: Host, sudo: bool, ledger: Ledger, boot: str) -> None:
+    def seen(self, host: Host, ledger: Ledger, boot: str) -> None:
         """The host has just told its boot id."""
         if boot != ledger.boot:
-            self._remember(host, sudo, Ledger(ledger.place, boot))
+            self._remember(host, Ledger(ledger.place, boot))
 
-    def _remember(self, host: Host, sudo: bool, ledger: Ledger) -> None:
+    def _remember(self, host: Host, ledger: Ledger) -> None:
         with self._lock:
-            self._known[_key(host, sudo)] = ledger
+            self._known[_key(host)] = ledger
 
 
-def _key(host: Host, sudo: bool) -> tuple[str, str, bool]:
-    return host.name, host.target, sudo
+def _key(host: Host) -> tuple[str, str]:
+    return host.name, host.target
 
 
 def _why(result: CommandResult) -> str:

@@ -3,7 +3,7 @@
 import math
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from agent.errors import CommandTimedOut, ConnectionLost, Effect, HostError, HostKeyChanged, HostKeyUnknown
 from agent.model.command_result import CommandResult
@@ -24,7 +24,8 @@ _PAUSE = 1.0
 
 
 class StepShell:
-    """`Shell` for one step. `ledger` None: looked for when it is needed; `again`: it may have been begun before.
+    """`Shell` for one step. `ledger` None: looked for when it is needed; `again`: it may have been begun before;
+    `secret`: its commands hold one.
 
     `moved` is told when another place had to be found for the ledger, before anything is begun there.
     """
@@ -37,6 +38,7 @@ class StepShell:
         ledger: Ledger | None,
         *,
         again: bool,
+        secret: bool,
         output_limit: int,
         moved: Callable[[Ledger], None] = lambda ledger: None,
     ) -> None:
@@ -48,6 +50,7 @@ class StepShell:
         self._repeatable = step.repeatable
         self._ledger = ledger
         self._again = again
+        self._secret = secret
         self._output_limit = output_limit
         self._moved = moved
         self._commands = 0
@@ -74,36 +77,38 @@ class StepShell:
             raise HostError(host.name, "the command could not be started: there is a NUL in it")
         self._commands += 1
         began = time.monotonic()
-        ledger = self._ledger or self._ledgers.of(host, sudo=sudo)
-        told = self._asked(host, command, timeout, sudo, limit, ledger)
+        given = {
+            "seconds": str(max(1, math.ceil(timeout))),
+            "half": str(max(1, limit // 2)),
+            "runner": self._runner(command, sudo),
+        }
+        ledger = self._ledger or self._ledgers.of(host)
+        told = self._asked(host, ledger, given, limit)
         if (told.how == "refused" and not self._again) or (told.how == "lost" and self._repeatable):
             # Not begun, because the disk has become full since the place was found; or free to be begun anew.
             if told.how == "lost":
                 self._name += "+"
-            ledger = self._ledgers.find(host, sudo=sudo)
+            ledger = self._ledgers.find(host)
             self._moved(ledger)
-            told = self._asked(host, command, timeout, sudo, limit, ledger)
-        return self._result(host, sudo, ledger, told, timeout, time.monotonic() - began)
+            told = self._asked(host, ledger, given, limit)
+        return self._result(host, ledger, told, timeout, time.monotonic() - began)
 
-    def _asked(self, host: Host, command: str, timeout: float, sudo: bool, limit: int, ledger: Ledger) -> Told:
+    def _runner(self, command: str, sudo: bool) -> str:
+        given = {"command": command, "sudo": _said(sudo), "secret": _said(self._secret)}
+        return "\n".join((*(f"{name}={shlex.quote(value)}" for name, value in given.items()), script("carry_out.sh")))
+
+    def _asked(self, host: Host, ledger: Ledger, given: Mapping[str, str], limit: int) -> Told:
         """What the host told in the end; asked again for as long as it may come back. Raises HostError."""
-        seconds = max(1, math.ceil(timeout))
-        given: dict[str, object] = {
-            "step": self._name if self._commands == 1 else f"{self._name}.{self._commands}",
-            "place": ledger.place,
-            "boot": ledger.boot,
-            "seconds": seconds,
-            "half": max(1, limit // 2),
-            "runner": f"command={shlex.quote(command)}\n{script('carry_out.sh')}",
-        }
-        end = time.monotonic() + seconds + GRACE + RETURN
+        name = self._name if self._commands == 1 else f"{self._name}.{self._commands}"
+        given = {**given, "step": name, "place": ledger.place, "boot": ledger.boot}
+        within = int(given["seconds"]) + GRACE
+        end = time.monotonic() + within + RETURN
         while True:
             try:
                 told = self._ledgers.ask(
                     host,
-                    sudo=sudo,
-                    within=min(seconds + GRACE, max(GRACE, end - time.monotonic())),
-                    given={**given, "again": "yes" if self._again else "no"},
+                    within=min(within, max(GRACE, end - time.monotonic())),
+                    given={**given, "again": _said(self._again)},
                     output_limit=limit,
                 )
                 if told.how:
@@ -118,16 +123,19 @@ class StepShell:
                 raise ConnectionLost(host.name, f"it was lost while the step was under way: {why}") from why
             time.sleep(_PAUSE)
 
-    def _result(
-        self, host: Host, sudo: bool, ledger: Ledger, told: Told, timeout: float, seconds: float
-    ) -> CommandResult:
+    def _result(self, host: Host, ledger: Ledger, told: Told, timeout: float, seconds: float) -> CommandResult:
         if told.how == "refused" and not self._again:
             raise HostError(host.name, f"there is no room to keep on record what the step did: {told.rest}")
         if told.how in ("lost", "refused"):
             raise ConnectionLost(host.name, told.rest)
         status, boot = told.rest.split(" ", 1)
-        self._ledgers.seen(host, sudo, ledger, boot)
-        if told.how == "late":
-            text = f"the command did not end within {timeout:g} s and was killed"
+        self._ledgers.seen(host, ledger, boot)
+        if told.how != "done":
+            end = "was killed" if told.how == "late" else "could not be killed"
+            text = f"the command did not end within {timeout:g} s and {end}"
             raise CommandTimedOut(host.name, text, told.stdout, told.stderr)
         return CommandResult(int(status), told.stdout, told.stderr, told.dropped, seconds)
+
+
+def _said(yes: bool) -> str:
+    return "yes" if yes else "no"
