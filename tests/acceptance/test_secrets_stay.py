@@ -1,12 +1,11 @@
 """Secrets put wherever they could leak from, and then looked for in all that leaves a running daemon."""
 
 import json
-import socket
-from http.client import HTTPConnection
 from pathlib import Path
 
 from tests.acceptance.daemon import SOON, Daemon
 from tests.acceptance.site import Site
+from tests.functional.control_request import request
 from tests.neighbours.http_site import Answer, HttpSite
 from tests.neighbours.sshd import Sshd
 from tests.neighbours.waiting import until
@@ -125,13 +124,13 @@ def test_no_secret_leaves_the_daemon(
     words = [["incidents", "--all"], ["status"], ["checks", "list"], *(["show", id, "--full"] for id in incidents)]
     outputs += [daemon.paramedic(*each) for each in words]
     outputs += [json.dumps(daemon.json(*each)) for each in words]
-    outputs.append(get(site.socket, "/metrics"))
+    outputs.append(request(site.socket, "GET", "/metrics")[1])
     told = daemon.told()
     assert told.has("note: tried [redacted:api] password=[redacted] [redacted]")
     assert told.has("step: web1: show")
 
     assert daemon.stop() == 0
-    sent = b"\n".join(request.body for request in http_site.requests)
+    sent = b"\n".join(sent.body for sent in http_site.requests)
     kept = b"\n".join(file.read_bytes() for file in site.state.iterdir() if file.is_file())
     left = {
         "outputs": "\n".join(outputs).encode(),
@@ -144,18 +143,3 @@ def test_no_secret_leaves_the_daemon(
         for secret in (DECLARED, LOOKS_LIKE_ONE, OF_A_PATTERN):
             at = content.find(secret.encode())
             assert at < 0, f"{where}: …{content[max(0, at - 300) : at + 100]!r}…"
-
-
-def get(path: Path, target: str) -> str:
-    """What the control socket answers."""
-    connection = HTTPConnection("paramedic", timeout=SOON)
-    connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.sock.settimeout(SOON)
-    connection.sock.connect(str(path))
-    try:
-        connection.request("GET", target)
-        answer = connection.getresponse()
-        assert answer.status == 200
-        return answer.read().decode()
-    finally:
-        connection.close()
