@@ -31,6 +31,9 @@ def test_an_outage_of_the_ticket_system_delays_and_loses_nothing(
     shown = daemon.json("status")["tickets"]
     assert shown["waiting"] == 6
     assert "connection refused" in shown["last_error"]
+    (away,) = [one for one in daemon.json("status")["neighbours"] if one["name"] == "tickets"]
+    assert away["state"] != "answers"
+    assert "connection refused" in away["why"]
     said = daemon.paramedic("status")
     assert "6" in said
     assert "connection refused" in said

@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future
 from concurrent.futures import wait as wait_for
 from dataclasses import replace
@@ -22,18 +22,16 @@ from agent.model.observation import Observation, Verdict
 from agent.model.views import (
     ChainView,
     CheckView,
-    NeighbourState,
-    NeighbourView,
     RunbookView,
     ScheduleView,
     Status,
     Story,
     SubjectView,
-    TicketsView,
 )
 from agent.runtime.control.on_disk import OnDisk
 from agent.runtime.control.port import AgentBusy, AgentStopping, IncidentQuery
 from agent.runtime.control.spoken import fit_for_the_record, refuse_secrets
+from agent.runtime.control.surroundings import neighbour_views, tickets_view
 from agent.runtime.control.told import chain_of, story_from
 from agent.runtime.loop import Loop
 from agent.runtime.neighbours import Neighbours
@@ -51,9 +49,6 @@ _LAST_ACT_WITHIN = 1.0
 """Seconds that an act under way may take when the agent stops."""
 _POLL = 0.02
 _NOT_IN_TIME = "the agent has not answered in time; `paramedic status` may say why"
-
-TICKETS = "tickets"
-"""The ticket system among the neighbours."""
 
 
 class Desk:
@@ -134,7 +129,7 @@ class Desk:
             hosts=len(state.settings.hosts),
             verdicts=dict(Counter(_status_name(one) for one in health)),
             blind=sum(1 for one in health if one.blind_since is not None),
-            tickets=_tickets(tickets, configured=self.outbox is not None),
+            tickets=tickets_view(tickets, configured=self.outbox is not None),
             schedule=ScheduleView(
                 probes=len(self.configuration.probes),
                 waiting=self._prober.waiting,
@@ -143,7 +138,7 @@ class Desk:
                 late=sum(lag.late for lag in lags),
                 hanging=self._prober.hanging(),
             ),
-            neighbours=(*self._neighbours.views(self._now()), *_as_neighbour(tickets)),
+            neighbours=tuple(neighbour_views(self._neighbours.views(self._now()), tickets, self._redactor.redact)),
             ssh_connections=self._ssh.stats().connections,
             decisions=self._loop.backlog(),
             steps_under_way=self._performer.under_way,
@@ -286,31 +281,6 @@ class Desk:
             blind=one.blind_since is not None,
             flapping=one.flapping,
         )
-
-
-def _tickets(state: TicketsState | None, *, configured: bool) -> TicketsView:
-    if state is None:
-        return TicketsView(configured)
-    return TicketsView(
-        configured=True,
-        available=state.available,
-        waiting=state.queue.waiting,
-        waiting_since=state.queue.oldest,
-        set_aside=state.queue.set_aside,
-        last_error=state.last_error if state.available is False else state.queue.last_error,
-        next_attempt=state.next_attempt,
-    )
-
-
-def _as_neighbour(state: TicketsState | None) -> Iterator[NeighbourView]:
-    """The ticket system, once it was tried."""
-    if state is None or state.available is None:
-        return
-    if state.available:
-        yield NeighbourView(TICKETS, NeighbourState.ANSWERS)
-    else:
-        waits = NeighbourState.SILENT if state.next_attempt is not None else NeighbourState.PROBED
-        yield NeighbourView(TICKETS, waits, state.down_since, state.last_error, state.next_attempt)
 
 
 def _status_name(one: Health) -> str:

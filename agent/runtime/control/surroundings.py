@@ -1,0 +1,43 @@
+"""What status shows of those around the agent: hosts and servers that checks go through, and the ticket system."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from agent.model.views import NeighbourState, NeighbourView, TicketsView
+from agent.runtime.outbox import TicketsState
+
+TICKETS = "tickets"
+"""The ticket system among the neighbours."""
+
+
+def tickets_view(state: TicketsState | None, *, configured: bool) -> TicketsView:
+    if state is None:
+        return TicketsView(configured)
+    return TicketsView(
+        configured=True,
+        available=state.available,
+        waiting=state.queue.waiting,
+        waiting_since=state.queue.oldest,
+        set_aside=state.queue.set_aside,
+        last_error=state.last_error if state.available is False else state.queue.last_error,
+        next_attempt=state.next_attempt,
+    )
+
+
+def neighbour_views(
+    tried: Iterable[NeighbourView], tickets: TicketsState | None, redact: Callable[[str], str]
+) -> Iterator[NeighbourView]:
+    """Those that were tried, the ticket system last; what they are said to have said is fit to leave."""
+    for view in (*tried, *_as_neighbour(tickets)):
+        yield replace(view, why=redact(view.why)) if view.why else view
+
+
+def _as_neighbour(state: TicketsState | None) -> Iterator[NeighbourView]:
+    """The ticket system, once it was tried."""
+    if state is None or state.available is None:
+        return
+    if state.available:
+        yield NeighbourView(TICKETS, NeighbourState.ANSWERS)
+    else:
+        waits = NeighbourState.SILENT if state.next_attempt is not None else NeighbourState.PROBED
+        yield NeighbourView(TICKETS, waits, state.down_since, state.last_error, state.next_attempt)
