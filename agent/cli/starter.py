@@ -25,7 +25,7 @@ evidence:
     run: journalctl -n 200 --no-pager -u {{{{ vars.unit }}}}
     sudo: true
 
-# What changes something. A step runs at most once, unless it is repeatable.
+# What changes something. A step runs once, unless it is repeatable.
 steps:
   - name: the unit is there
     run: systemctl cat -- {{{{ vars.unit }}}} >/dev/null

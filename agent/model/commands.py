@@ -9,7 +9,7 @@ from agent.model.health import Key
 
 @dataclass(frozen=True, slots=True)
 class RunStep:
-    """Carry out one attempt of one step; at most once unless `repeatable`.
+    """Carry out one attempt of one step; once; where that cannot be known, again only if `repeatable`.
 
     `id` is unique for ever (`RUN-7.web1.steps.2.1`); `kind` and `params` rebuild the action, templates
     already rendered, secrets still as references. `timeout` in seconds. `at`: when it was ordered, seconds since
