@@ -79,7 +79,8 @@ def test_incidents_are_listed_or_said_to_be_none(site: ControlSite) -> None:
 def test_status_says_what_troubles_the_agent(site: ControlSite) -> None:
     assert site.paramedic("freeze", "fire").code == 0
     site.control.status_now = replace(site.control.status_now, commit_error="no space left")
-    said = " ".join(site.paramedic("status").out.split())  # long lines are folded
+    said = site.paramedic("status").out
+    unfolded = " ".join(said.split())
     for sentence in (
         "FROZEN",
         "fire",
@@ -93,7 +94,7 @@ def test_status_says_what_troubles_the_agent(site: ControlSite) -> None:
         "NOTHING CAN BE COMMITTED, so nothing is done: no space left",
         "changed on disk since loaded, not used before paramedic reload: restart-unit,",
     ):
-        assert sentence in said
+        assert sentence in unfolded
     assert re.search(rf"^you +{me()}, commander$", said, re.MULTILINE)
     assert json.loads(site.paramedic("status", "--json").out)["schedule"]["probes"] == STATUS.schedule.probes
 
