@@ -24,7 +24,8 @@ from agent.core.state import State
 from agent.errors import ParamedicError
 from agent.model.commands import Ask, Command, RunStep, UpdateTicket
 from agent.model.decision import Reply
-from agent.model.events import Reloaded, Started
+from agent.model.events import ClockSet, Reloaded, Started
+from agent.model.quantities import say_duration
 from agent.runtime.clock import Clock
 from agent.runtime.control.desk import Desk
 from agent.runtime.control.server import ControlServer
@@ -146,7 +147,7 @@ class App:
         look_at_the_latest(store)
         cleanup.callback(reached, CrashPoint.LOOP_STOPPED)
         reached(CrashPoint.OPENED)
-        self._clock = clock = Clock(latest(store))
+        self._clock = clock = Clock()
         saved = store.load(clock.now())
         self._secrets = secrets = Secrets(configuration.secrets)
         self._redactor = redactor = Redactor(secrets.seen, agent.redact)
@@ -165,6 +166,7 @@ class App:
             beat=beat,
             failed=self._failed,
             committing=self._say_committing,
+            follow=self._follow_the_wall_clock,
         )
         cleanup.callback(_bounded("deciding loop", lambda: loop.stop(_PART_STOPS_WITHIN)))
         self._outbox = self._new_outbox(configuration)
@@ -215,6 +217,8 @@ class App:
 
         unfinished = store.unfinished_steps()  # before the loop runs: what it starts from now on is not left over
         reached(CrashPoint.LOADED)
+        if (behind := clock.now() - latest(store)) < 0:
+            loop.post(ClockSet(clock.now(), behind))
         if saved.restored:
             loop.post(replace(saved.restored, at=clock.now()))
         # Before anything else: what fell due while nobody was there is not late.
@@ -242,6 +246,15 @@ class App:
     def _say_committing(self, error: str | None) -> None:
         """What `systemctl status` shows. Called by the deciding loop."""
         self._manager.status(self._summary() if error is None else f"NOTHING CAN BE COMMITTED: {error}")
+
+    def _follow_the_wall_clock(self) -> float:
+        """Called by the deciding loop at every round; by how many seconds that sets the time of events."""
+        by = self._clock.follow()
+        if by:
+            log.warning("the wall clock was set %s by %s", "forward" if by > 0 else "back", say_duration(abs(by)))
+            if self._outbox:
+                self._outbox.clock_set()
+        return by
 
     def _perform(self, commands: Sequence[Command]) -> None:
         """Called by the deciding loop after the commit; hands over and returns."""

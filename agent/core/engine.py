@@ -8,11 +8,13 @@ from dataclasses import replace
 from typing import assert_never
 
 from agent.core import health, incidents, people, response, restoration, treatment
+from agent.core.clock_set import clock_set
 from agent.core.guard import Reason
 from agent.core.selection import REPORTED
 from agent.core.state import Draft, State
 from agent.model.decision import Decision
 from agent.model.events import (
+    ClockSet,
     Event,
     Observed,
     PersonActed,
@@ -21,12 +23,14 @@ from agent.model.events import (
     Restored,
     Started,
     StepEnded,
+    StoodStill,
     TicketFiled,
     TimePassed,
 )
 from agent.model.health import Health, Key
 from agent.model.incident import Phase
 from agent.model.observation import Observation, Pass, Verdict
+from agent.model.quantities import say_duration
 from agent.model.timeline import EntryKind
 
 _ABSENT = {"unknown": Verdict.UNKNOWN, "ok": Verdict.OK, "critical": Verdict.CRITICAL}
@@ -46,6 +50,10 @@ def decide(state: State, event: Event) -> Decision:
             _started(draft, event)
         case Restored():
             restoration.restored(draft, event)
+        case ClockSet():
+            clock_set(draft, event)
+        case StoodStill():
+            _stood_still(draft, event)
         case Reloaded():
             _reloaded(draft, event)
         case Refused(_, actor, text):
@@ -170,6 +178,14 @@ def _started(draft: Draft, event: Started) -> None:
         if not ended.is_running and ended.stopped_because:
             response.after_treatment(draft, ended, late=ended.stopped_because)
     _forget_what_nobody_asks(draft)
+
+
+def _stood_still(draft: Draft, event: StoodStill) -> None:
+    """Nobody could be asked meanwhile: as after a restart, what was being asked has the whole time for it again."""
+    because = event.because or "it was suspended, stopped or starved"
+    draft.record("agent", EntryKind.AGENT, f"nothing was decided for {say_duration(event.seconds)}: {because}")
+    for execution in draft.executions():
+        treatment.resumed(draft, execution, ())
 
 
 def _reloaded(draft: Draft, event: Reloaded) -> None:

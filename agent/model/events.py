@@ -61,6 +61,23 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockSet:
+    """The wall clock was set by so many seconds, forward if positive; `at` is by the clock as it is now."""
+
+    at: float
+    by: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoodStill:
+    """Nothing was decided for so many seconds: suspended, stopped, or waiting for the record (`because`)."""
+
+    at: float
+    seconds: float
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Reloaded:
     """The state has been given a new configuration; `text` says which."""
 
@@ -202,4 +219,16 @@ class PersonActed:
     closed: Incident | None = None
 
 
-Event = Observed | StepEnded | TimePassed | Started | Restored | Reloaded | Refused | TicketFiled | PersonActed
+Event = (
+    Observed
+    | StepEnded
+    | TimePassed
+    | Started
+    | Restored
+    | ClockSet
+    | StoodStill
+    | Reloaded
+    | Refused
+    | TicketFiled
+    | PersonActed
+)

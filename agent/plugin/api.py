@@ -24,7 +24,8 @@ class ProcessInfo:
     """One process of the shared snapshot. A zombie is dead: `alive` is false for it.
 
     `cpu_seconds`: user and system time so far; `memory`: resident bytes; `started`: seconds since the epoch;
-    `seen`: when these figures were read, seconds since the epoch.
+    `seen`: when these figures were read, seconds since the epoch. Both by the wall clock as it was when the agent
+    started: the difference is the age, whoever has set the clock meanwhile.
     """
 
     pid: int

@@ -30,12 +30,13 @@ _MESSAGE, _SUBJECT = 2000, 300
 class Put:
     """When a question was put: `at` in seconds since the epoch, and the same in monotonic seconds.
 
-    `urgent`: somebody waits for the answer.
+    `urgent`: somebody waits for the answer. `elapsed`: the same in seconds since the machine was started.
     """
 
     at: float
     monotonic: float
     urgent: bool = False
+    elapsed: float = 0.0
 
 
 class Interviewer:

@@ -6,15 +6,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from agent.core.clock_set import shifted
 from agent.core.engine import decide
 from agent.core.state import State
 from agent.errors import StoreError, StoreRefused
 from agent.model.commands import Command
 from agent.model.decision import Decision, Reply
-from agent.model.events import Event, TimePassed
+from agent.model.events import ClockSet, Event, StoodStill, TimePassed
 from agent.model.quantities import say_duration
 from agent.model.text import one_line
 from agent.model.timeline import Entry, EntryKind
@@ -35,6 +36,9 @@ _IDLE_BEAT = 5.0
 _COMMIT_RETRY = 1.0
 _SAID_AGAIN = 300.0
 """Seconds until the journal says once more that nothing can be committed."""
+
+_STANDS_STILL = 10.0
+"""Seconds more than it meant to wait, after which the loop has stood still."""
 
 _REST = 30.0
 """Seconds until an incident or execution is looked at again that is due and cannot be decided, twice as long each
@@ -83,11 +87,13 @@ class Loop:
         beat: float = _IDLE_BEAT,
         failed: Callable[[], None] = lambda: None,
         committing: Callable[[str | None], None] = lambda error: None,
+        follow: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """`perform` is called after the commit, in the deciding thread, and must not block. `beat` in seconds:
         `alive` is called at least so often while the loop is well. `failed`: a defect has ended the loop; only
         a new start, from what is committed, is sound then. `committing` is told why nothing can be committed, and
-        None when it can be again.
+        None when it can be again. `follow` lets `now` go by the wall clock again and returns by how many seconds
+        that has set it.
         """
         self.state = state
         self.commit_error: str | None = None
@@ -99,6 +105,9 @@ class Loop:
         self._failed = failed
         self._committing = committing
         self._resting: dict[str, float] = {}
+        self._follow = follow
+        self._taken_at = now()
+        self._stalled_by = ""
         self._intake: Intake[_Question | _Change] = Intake()
         self._lag = Lag()
         self._deciding_since: float | None = None
@@ -194,10 +203,28 @@ class Loop:
         wait = self._beat if due is None else min(self._beat, max(0.0, due - self._now()))
         taken = self._intake.take(wait, _BATCH)
         self._deciding_since = taken.since
-        due, now = self.state.next_due(), self._now()
+        items = [*self._stood_still(wait), *taken.items]
+        by = self._follow()
+        self._taken_at = now = self._now()
+        if by:  # what is due, and what is not, is known once that is decided
+            return self._by_the_new_clock(items, by)
+        due = self.state.next_due()
         if due is not None and due <= now:
-            taken.items += [TimePassed(now, about) for about in self.state.due(now)[:_BATCH]]
-        return taken.items
+            items += [TimePassed(now, about) for about in self.state.due(now)[:_BATCH]]
+        return items
+
+    def _stood_still(self, wait: float) -> list[_Item]:
+        """What is to be decided first if far more time has passed since the last round than `wait`."""
+        seconds = self._now() - self._taken_at - wait
+        because, self._stalled_by = self._stalled_by, ""
+        return [StoodStill(self._now(), seconds, because)] if seconds > _STANDS_STILL else []
+
+    def _by_the_new_clock(self, items: Sequence[_Item], by: float) -> list[_Item]:
+        """What came before the clock was set, told by the clock as it is now; behind what says that it was set."""
+        waiting = list(items)
+        while more := self._intake.take(0.0, _BATCH).items:
+            waiting += more
+        return [ClockSet(self._now(), by), *(_told_by_the_new_clock(item, by) for item in waiting)]
 
     def _decided(self) -> None:
         since, self._deciding_since = self._deciding_since, None
@@ -294,6 +321,7 @@ class Loop:
                 self._stopping.wait(_COMMIT_RETRY)
             else:
                 if self.commit_error is not None:
+                    self._stalled_by = f"it could not be committed: {self.commit_error}"
                     log.warning("decisions can be committed again, after %s", say_duration(self._now() - began))
                 self._cannot_commit(None)
                 return
@@ -314,3 +342,11 @@ def _parts(batch: Sequence[_Item]) -> Iterator[list[_Item]]:
         part.append(item)
     if part:
         yield part
+
+
+def _told_by_the_new_clock(item: _Item, by: float) -> _Item:
+    if isinstance(item, _Change):
+        return item
+    if isinstance(item, _Question):
+        return item if callable(item.event) else replace(item, event=shifted(item.event, by))
+    return shifted(item, by)

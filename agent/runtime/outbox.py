@@ -24,7 +24,7 @@ from agent.model.incident import TicketRef
 from agent.model.quantities import say_duration
 from agent.model.text import one_line
 from agent.plugin.api import Secrets, TicketSystem
-from agent.runtime.circuit import Circuit, backoff
+from agent.runtime.circuit import LONGEST, Circuit, backoff
 from agent.runtime.crash_points import CrashPoint, reached
 from agent.runtime.redaction import Redactor
 
@@ -95,6 +95,9 @@ class TicketQueue(Protocol):
     def set_aside(self, key: str, at: float, error: str) -> None:
         """It can never be delivered; the incident's later updates go on without it."""
 
+    def not_later(self, at: float) -> None:
+        """What was postponed beyond then (seconds since the epoch) is due then."""
+
     def ticket_of(self, incident: str) -> TicketRef | None: ...
 
     def waiting(self) -> OutboxState: ...
@@ -157,7 +160,18 @@ class Outbox:
         self._thread = threading.Thread(target=self._run, name="tickets", daemon=True)
 
     def start(self) -> None:
+        self._unwritten.append(self._forget_far_times)
         self._thread.start()
+
+    def clock_set(self) -> None:
+        """Waiting times that were counted by the clock as it was are begun afresh; from any thread."""
+        self._circuit = Circuit()
+        self._unwritten.append(self._forget_far_times)
+        self.wake()
+
+    def _forget_far_times(self) -> None:
+        """Nothing waits for a time that only a clock which was wrong called near."""
+        self._queue.not_later(self._clock() + LONGEST)
 
     def use(self, tickets: TicketSystem) -> None:
         """From now on; deliveries under way end as they began, and no other starts for their incidents meanwhile."""

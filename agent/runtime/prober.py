@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
 
+from agent.core.clock_set import shifted
 from agent.model.check import CheckRules
 from agent.model.events import Observed
 from agent.model.health import Key
+from agent.model.observation import Pass
 from agent.model.quantities import say_duration
 from agent.model.settings import Settings
 from agent.plugin.probe import Probe
+from agent.runtime.clock import SET, elapsed
 from agent.runtime.interview import Interviewer, Put
 from agent.runtime.lag import Lag
 from agent.runtime.placing import HostNames, speaks_of
@@ -32,6 +35,9 @@ _REPLACED_LIMIT = 256
 
 _LOOK = 0.5
 """Seconds between two looks for slow checks, at the most."""
+
+_STOPPED = 2.0
+"""Seconds by which a look is late when the process did not run."""
 
 _NEVER = Put(0.0, 0.0)
 
@@ -154,7 +160,7 @@ class Prober:
     # which asking begins
 
     def _ask(self, askings: list[_Asking], lateness: float, *, urgent: bool) -> None:
-        put = Put(self._now(), time.monotonic(), urgent)
+        put = Put(self._now(), time.monotonic(), urgent, elapsed())
         due = put.monotonic - lateness
         begin: list[_Asking] = []
         silent: list[_Asking] = []
@@ -213,6 +219,7 @@ class Prober:
             in_time = asking.state is _State.UNDER_WAY
             asking.state = _State.ANSWERED
         if in_time and not asking.dropped and not self._closing.is_set():
+            answered = self._by_the_present_clock(answered, put)
             self._post(Observed(self._now(), (answered,)))  # before the next asking can begin, to stay in order
         with self._lock:
             self._running.discard(asking)
@@ -222,13 +229,26 @@ class Prober:
             asking.state, (asking.put, asking.due) = _State.WAITING, again
         self._workers.submit([partial(self._carry_out, asking)], urgent=again[0].urgent)
 
+    def _by_the_present_clock(self, answered: Pass, put: Put) -> Pass:
+        """The clock may have been set while the question was under way."""
+        by = (self._now() - elapsed()) - (put.at - put.elapsed)
+        return shifted(answered, by) if abs(by) >= SET else answered
+
     # checks that are slow, and checks that hang
 
     def _watch_out(self) -> None:
-        wait = _LOOK
+        wait, looked = _LOOK, time.monotonic()
         while not self._closing.wait(wait):
+            self._overlook(time.monotonic() - looked - wait)
             self.ask_due(self._turned_away())
-            wait = self._look()
+            wait, looked = self._look(), time.monotonic()
+
+    def _overlook(self, seconds: float) -> None:
+        """This process was stopped or starved for so long: that is not held against the checks under way."""
+        if seconds > _STOPPED:
+            with self._lock:
+                for asking in self._running:
+                    asking.began += seconds
 
     def _look(self) -> float:
         """Seconds until there may be something new to see."""

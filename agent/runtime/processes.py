@@ -10,6 +10,7 @@ import psutil
 
 from agent.errors import CannotAsk
 from agent.plugin.api import ProcessInfo
+from agent.runtime.clock import elapsed
 
 _ATTRIBUTES = ["pid", "name", "cmdline", "uids", "status", "cpu_times", "memory_info", "create_time"]
 _DEAD = frozenset({psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD})
@@ -41,6 +42,8 @@ class ProcessSnapshot:
         self._began = 0.0
         self._processes: tuple[ProcessInfo, ...] = ()
         self._users: dict[int, str] = {}
+        # An age is no shorter or longer when the wall clock is set, and a process is the same as before.
+        self._booted = time.time() - elapsed()
 
     def processes(self, since: float = 0.0) -> Sequence[ProcessInfo]:
         """Every process, those that vanish while being read left out, as read after `since` (monotonic seconds).
@@ -58,9 +61,10 @@ class ProcessSnapshot:
         _refuse_half_a_view()
         # psutil keeps Process objects with their start time; after a pid is reused that time is the old one's.
         psutil.process_iter.cache_clear()
-        return tuple(self._info(each) for each in psutil.process_iter(_ATTRIBUTES))
+        booted = psutil.boot_time()  # by the wall clock as it is now, from which psutil counts
+        return tuple(self._info(each, booted) for each in psutil.process_iter(_ATTRIBUTES))
 
-    def _info(self, process: psutil.Process) -> ProcessInfo:
+    def _info(self, process: psutil.Process, booted: float) -> ProcessInfo:
         """What may not be read (another user's, a zombie's) is empty or 0."""
         found = process.info
         times, memory, users = found["cpu_times"], found["memory_info"], found["uids"]
@@ -72,8 +76,8 @@ class ProcessSnapshot:
             alive=found["status"] not in _DEAD,
             cpu_seconds=times.user + times.system if times else 0.0,
             memory=memory.rss if memory else 0,
-            started=found["create_time"] or 0.0,
-            seen=time.time(),
+            started=self._booted + found["create_time"] - booted if found["create_time"] else 0.0,
+            seen=self._booted + elapsed(),
         )
 
     def _user(self, uid: int) -> str:

@@ -32,8 +32,8 @@ _ALONE = 25
 _FIRST = 2.0
 """Seconds over which the first askings are spread."""
 
-_CLOCK_LOOK = 5.0
-"""Seconds between two looks whether the wall clock was set back."""
+_CLOCK_LOOK = 1.0
+"""Seconds between two looks whether the wall clock was set back: for so long the checks may be held up by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,11 @@ class _Due:
 
     ask: Callable[[Sequence[str], float], None]
     scopes: tuple[str, ...]
+    every: float
 
     def __call__(self, lateness: float = 0.0) -> None:
-        self.ask(self.scopes, lateness)
+        # What was missed while the machine slept, or jumped over by a clock set forward, is nobody's lateness.
+        self.ask(self.scopes, min(lateness, self.every))
 
 
 class Scheduler:
@@ -118,7 +120,7 @@ class Scheduler:
         self._scheduler.remove_all_jobs()
         now = datetime.now(UTC)
         for phase in phases(checks):
-            self._scheduler.add_job(_Due(self._ask, phase.scopes), Turns(phase, now))
+            self._scheduler.add_job(_Due(self._ask, phase.scopes, phase.every), Turns(phase, now))
 
     def next_due(self) -> datetime | None:
         """When the next check is due; None when there is none."""

@@ -167,6 +167,9 @@ class Forgetful:
         state: OutboxState = self._queue.waiting()
         return state
 
+    def not_later(self, at: float) -> None:
+        self._queue.not_later(at)
+
     def delivered(self, key: str, at: float) -> None:
         if key not in self._failed:
             self._failed.add(key)
@@ -225,3 +228,30 @@ def test_what_may_have_been_filed_is_looked_for_when_it_must_be_there(desk: Desk
     outbox.wake()
     until(desk.delivered, within=20, what="all is told")
     assert [call for call in ledger.calls if call.startswith("create")] == ["create INC-1/1"]
+
+
+def test_a_clock_set_back_by_a_day_makes_no_ticket_wait_for_a_day(desk: Desk) -> None:
+    ledger = Ledger()
+    ledger.failing = lambda call: TicketSystemUnavailable("away") if call.startswith("find") else None
+    outbox = desk.outbox(RememberedTickets(ledger=ledger))
+    desk.tell("INC-1", Milestone.OPENED)
+    until(lambda: desk.store.tickets.waiting().last_error, within=30, what="it is postponed")
+    desk.clock.pass_by(-86400)
+    outbox.clock_set()
+    ledger.failing = lambda call: None
+    for _ in range(2):  # the longest pause passes, whatever was postponed meanwhile
+        until(lambda: desk.store.tickets.due(desk.clock() + 600, 9) or desk.delivered(), within=30, what="it is near")
+        desk.clock.pass_by(301)
+    until(desk.delivered, within=30, what="it is delivered")
+    assert ledger.texts == {"INC-1": ["INC-1/1"]}
+
+
+def test_a_start_behind_what_was_postponed_does_not_wait_for_it(desk: Desk) -> None:
+    desk.tell("INC-1", Milestone.OPENED)
+    desk.store.tickets.postponed("INC-1/1", desk.clock() + 86400, "away, by a clock of tomorrow")
+    ledger = Ledger()
+    desk.outbox(RememberedTickets(ledger=ledger))
+    until(lambda: desk.store.tickets.due(desk.clock() + 600, 9), within=30, what="it is near")
+    desk.clock.pass_by(601)
+    until(desk.delivered, within=60, what="it is delivered")
+    assert ledger.texts == {"INC-1": ["INC-1/1"]}

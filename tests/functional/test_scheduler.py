@@ -12,7 +12,6 @@ import pytest
 from agent.model.inventory import Host
 from agent.model.observation import Answer
 from agent.plugin.api import CheckPorts
-from agent.runtime.clock import Clock
 from agent.runtime.scheduler import Phase, Scheduler, Turn, Turns, phases
 from tests.functional.scripted_checks import make, probe
 from tests.neighbours.waiting import until
@@ -157,12 +156,3 @@ def test_a_clock_set_back_during_a_reload_is_put_right_all_the_same() -> None:
         assert due - earlier <= timedelta(seconds=30)
     finally:
         scheduler.stop()
-
-
-def test_the_clock_never_goes_back_and_believes_the_record() -> None:
-    clock = Clock()
-    assert abs(clock.now() - time.time()) < 5
-    tomorrow = Clock(floor=time.time() + 86400)
-    assert tomorrow.now() >= time.time() + 86390
-    times = [clock.now() for _ in range(1000)]
-    assert times == sorted(times)

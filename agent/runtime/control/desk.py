@@ -28,6 +28,7 @@ from agent.model.views import (
     Story,
     SubjectView,
 )
+from agent.runtime.clock import elapsed
 from agent.runtime.control.on_disk import OnDisk
 from agent.runtime.control.port import AgentBusy, AgentStopping, IncidentQuery
 from agent.runtime.control.spoken import fit_for_the_record, refuse_secrets
@@ -80,7 +81,7 @@ class Desk:
         self._neighbours = neighbours
         self._now = now
         self._reload = reload
-        self._started_at = now()
+        self._began = elapsed()
         self._on_disk = OnDisk()
         self._head = (0, "")
         self._unreadable: str | None = None
@@ -115,7 +116,7 @@ class Desk:
         return Status(
             version=version("paramedic"),
             pid=os.getpid(),
-            started_at=self._started_at,
+            started_at=self._now() - (elapsed() - self._began),
             now=self._now(),
             config=str(self.configuration.folder),
             store=str(self.configuration.agent.state_dir),

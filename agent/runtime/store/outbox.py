@@ -61,6 +61,9 @@ _POSTPONED = (
     .where(_COLUMNS.key == bindparam("update"), _IS_WAITING)
     .values(not_before=bindparam("until"), last_error=bindparam("error"), attempts=_COLUMNS.attempts + 1)
 )
+_NOT_LATER = (
+    update(TICKET_UPDATES).where(_IS_WAITING, _COLUMNS.not_before > bindparam("at")).values(not_before=bindparam("at"))
+)
 _SET_ASIDE = (
     update(TICKET_UPDATES)
     .where(_COLUMNS.key == bindparam("update"), _IS_WAITING)
@@ -177,6 +180,10 @@ class StoredTicketQueue:
     def set_aside(self, key: str, at: float, error: str) -> None:
         """Delivery is given up, so that the incident's later updates get their turn."""
         self._change(_SET_ASIDE, {"update": key, "error": storable(error)})
+
+    def not_later(self, at: float) -> None:
+        """What was postponed beyond then (seconds since the epoch) is due then."""
+        self._change(_NOT_LATER, {"at": at})
 
     def ticket_of(self, incident: str) -> TicketRef | None:
         with self._database.reading() as connection:
