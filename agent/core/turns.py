@@ -3,7 +3,7 @@
 In a storm this is asked of a thousand hosts after every step that ends on one of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agent.core import guard, procedure
@@ -13,6 +13,9 @@ from agent.core.state import Draft
 from agent.model.execution import Execution, HostRun, Outcome, RunPhase, Treatment
 from agent.model.text import some
 from agent.model.timeline import AGENT, EntryKind
+
+_SAID_EACH = 10
+"""Hosts that get an entry each."""
 
 _COUNTS_AS_FAILURE = frozenset(Outcome) - {Outcome.RECOVERED, Outcome.DONE, Outcome.REFUSED, Outcome.STOPPED}
 
@@ -45,13 +48,15 @@ def start_batch(draft: Draft, execution: Execution, batch: Sequence[HostRun]) ->
     execution, waiting = _leave_alone(draft, execution, batch)
     around, is_budgeted = circumstances(draft), execution.override is None
     runs = {run.host: run for run in execution.runs}
+    refusals: dict[str, Refused] = {}
     for host in waiting:
         if runs[host].phase is not RunPhase.WAITING or (is_budgeted and around.full_group(host)):
             continue
-        runs[host] = _start_waiting(case_of(draft, execution, runs[host]), runs[host], around)
+        runs[host] = _start_waiting(case_of(draft, execution, runs[host]), runs[host], around, refusals)
         if runs[host].outcome in _COUNTS_AS_FAILURE:
             execution = stop_if_failing(draft, replace(execution, runs=tuple(runs.values())))
             runs = {run.host: run for run in execution.runs}
+    _record_refusals(draft, execution, refusals)
     return draft.put_execution(replace(execution, runs=tuple(runs.values())))
 
 
@@ -75,13 +80,31 @@ def _leave_alone(draft: Draft, execution: Execution, batch: Sequence[HostRun]) -
     return with_runs(execution, ended), [run.host for run in waiting if run.host in needed]
 
 
-def _start_waiting(case: Case, run: HostRun, around: Circumstances) -> HostRun:
+def _record_refusals(draft: Draft, execution: Execution, refusals: Mapping[str, Refused]) -> None:
+    """An entry for each host; of very many at once one for each reason."""
+    about = execution.incident or execution.id
+    if len(refusals) <= _SAID_EACH:
+        for host, refused in refusals.items():
+            reason = str(refused.reason)
+            text = f"{host}: {refused}"
+            draft.record(about, EntryKind.REFUSED, text, reason=reason, execution=execution.id, host=host)
+        return
+    alike: dict[str, list[str]] = {}
+    for host, refused in refusals.items():
+        alike.setdefault(str(refused.reason), []).append(host)
+    for reason, hosts in alike.items():
+        text = f"{some(hosts)}: {reason}, such as: {refusals[hosts[0]].text}"
+        draft.record(about, EntryKind.REFUSED, text, reason=reason, execution=execution.id, hosts=hosts)
+
+
+def _start_waiting(case: Case, run: HostRun, around: Circumstances, refusals: dict[str, Refused]) -> HostRun:
+    """Begin, unless something forbids it; what forbids it for good goes into `refusals`."""
     host = case.host.name
     refused = _refuse_host(case, around)
     if refused and refused.reason.passes:
         return run
     if refused:
-        case.record(EntryKind.REFUSED, f"{host}: {refused}", reason=str(refused.reason))
+        refusals[host] = refused
         return procedure.end(case, run, Outcome.REFUSED, str(refused))
     treatment = Treatment(case.execution.id, case.execution.runbook, host, case.draft.at)
     case.draft.put_treatment(treatment)

@@ -10,6 +10,8 @@ from agent.model.execution import Outcome, StepOutcome, StepStatus
 from agent.model.incident import Phase
 from agent.model.observation import Verdict
 from agent.model.policy import StormRules
+from agent.model.quantities import Rate
+from agent.model.runbook import Limits
 from agent.model.service import Service
 from agent.model.settings import Settings
 from agent.model.timeline import EntryKind
@@ -125,6 +127,27 @@ def test_hosts_that_are_well_before_their_turn_are_left_alone_in_one_breath() ->
     assert ward.incident().phase is Phase.RESOLVED
     assert len(ward.entries) - before < 40
     assert len(ward.steps) == 5
+
+
+def test_hosts_over_their_limit_are_refused_in_one_sentence() -> None:
+    book = runbook("restart", run("restart"), limits=Limits(per_host=Rate(1, 3600.0)))
+    rules = check("web", service="shop", ladder=("restart",))
+    shop = Service(name="shop", hosts=tuple(HOSTS), users=500)
+    groups = [group("all", *HOSTS, at_once=MANY)]
+    ward = ward_of(settings([rules], [book], services=[shop], groups=groups, hosts=HOSTS))
+    together(ward, CRITICAL, HOSTS[:100])
+    while ward.pending:
+        ward.ends()
+    together(ward, OK, HOSTS[:100])
+    before = len(ward.entries)
+    together(ward, CRITICAL, HOSTS[:200])
+    assert len(ward.pending) == 100
+    (refused,) = [entry for entry in ward.entries[before:] if entry.kind is EntryKind.REFUSED]
+    assert refused.text.startswith(
+        "h0, h1, h2, h3, h4, h5, h6, h7, h8, h9 and 90 more: rate limit, such as: restart ran"
+    )
+    assert refused.data["hosts"] == HOSTS[:100]
+    assert len(ward.entries) - before < 20
 
 
 def test_a_decision_about_a_thousand_hosts_takes_far_less_than_a_second() -> None:
