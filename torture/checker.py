@@ -54,6 +54,7 @@ def judge(evidence: Path) -> Verdict:
         *_what_was_seen(kept, diary),
         *_what_was_said(kept, evidence / "journal"),
         *_steps(kept, seen, diary),
+        *_unknown(kept, diary),
         *_illnesses(kept, diary),
         *_acts(kept, diary),
         *_endings(kept),
@@ -152,6 +153,19 @@ def _step(
         yield Finding(LOST, f"{place}: ok on record, but the host saw {len(seen.ended)} come to an end")
     if seen.lines > len(seen.begun) + len(seen.ended):
         yield Finding(DOUBLED, f"{place}: the host has {seen.lines} lines of {len(seen.begun)} runs")
+
+
+def _unknown(kept: Record, diary: dict[str, Any]) -> Iterator[Finding]:
+    """What a host did is known, unless it lost its memory: by a reboot, of the one step that was under way."""
+    local = {step["payload"]["name"] for step in kept.steps if step["payload"]["local"]}
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in kept.timeline:
+        facts = row["facts"]
+        if row["kind"] == "step" and facts["status"] == "outcome unknown":
+            found["localhost" if facts["step"] in local else facts["host"]].append(f"{row['about']}: {row['text']}")
+    for host, said in found.items():
+        if len(said) > (reboots := diary["reboots"].get(host, 0)):
+            yield Finding(WRONG, f"{host} was rebooted {reboots} times, yet {len(said)} unknown: {'; '.join(said)}")
 
 
 # incidents
