@@ -4,6 +4,7 @@ It shares no code with the agent and reads files only: `python -m torture.checke
 """
 
 import json
+import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ from torture.testimony import Place, Record, Row, Ticket, Trace, beginning, reco
 LOST, DOUBLED, WRONG = "lost", "doubled", "wrong"
 HAPPENED = ("ok", "failed", "timed out", "outcome unknown")
 """How a step may have ended that a host saw."""
+_STOPPED = re.compile(r"\((RUN-\d+)\): stopped")
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,11 @@ def _what_was_said(kept: Record, journal: Path) -> Iterator[Finding]:
 
 def _steps(kept: Record, seen: dict[Place, Trace], diary: dict[str, Any]) -> Iterator[Finding]:
     ordered: dict[Place, list[dict[str, Any]]] = defaultdict(list)
+    stopped = {run for row in kept.timeline for run in _STOPPED.findall(row["text"]) if row["kind"] == "treatment"}
     for step in kept.steps:
         order = step["payload"]
+        if step["state"] == "ended" and step["started_at"] is None and step["execution"] in stopped:
+            continue  # given up before it began, and that is on record
         ordered[Place(order["incident"], order["host"], order["name"])].append(step)
     outcomes: dict[Place, list[str]] = defaultdict(list)
     for row in kept.timeline:
@@ -242,7 +247,7 @@ def _tells(later: Row, update: Row) -> bool:
     """Whether that update was told as part of this later one."""
     first = json.loads(later["payload"])["first"]
     is_later = later["incident"] == update["incident"] and later["number"] > update["number"]
-    return is_later and later["state"] == "delivered" and 0 < first <= update["number"]
+    return bool(is_later and later["state"] == "delivered" and 0 < first <= update["number"])
 
 
 def _filed(kept: Record, filed: Iterable[Ticket]) -> Iterator[Finding]:
