@@ -75,7 +75,7 @@ rm -f "$claim/out.pipe" "$claim/err.pipe"
 [ -f "$claim/out" ] || : >"$claim/out"
 [ -f "$claim/err" ] || : >"$claim/err"
 how=done
-if [ -f "$claim/late" ] && [ "$status" -gt 128 ]; then how=late; fi
+if [ -f "$claim/late" ]; then how=late; fi
 if [ -n "$left" ]; then how=left; fi
 # Over what is there already, which takes no room; and then at once, which is why the name changes last.
 printf '%-40s\n' "$how $status" 1<>"$claim/result.new"
