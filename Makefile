@@ -1,6 +1,6 @@
 # Everything here sets up what it needs first; `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench soak torture audit sbom lock clean
+.PHONY: help demo run test check bench soak torture fuzz audit sbom lock clean
 
 # `make test ARGS="-k roundup"`
 ARGS ?=
@@ -42,6 +42,10 @@ torture:  ## kill -9 at every bad moment, 500 times; what is lost or doubled? Sh
 soak:  ## an hour under faults: does anything leak? A shorter one: make soak ARGS="--minutes 5"
 	@tools/setup test
 	@.venv/bin/python -m soak $(ARGS)
+
+fuzz:  ## coverage-guided fuzzing of every parser: make fuzz ARGS="--seconds 300 templates"
+	@tools/setup run
+	@.venv/bin/python -m tests.fuzz $(ARGS)
 
 audit:  ## ask the vulnerability database about every locked package; exit code 3: it could not be asked
 	@tools/setup run

@@ -1,13 +1,12 @@
 """Whether a web address answers, and answers what it should."""
 
 import json
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import requests
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
+from pydantic import AfterValidator, Field, JsonValue
 
 from agent.errors import CannotAsk
 from agent.model.authored import Authored
@@ -19,27 +18,17 @@ from agent.model.text import one_line
 from agent.model.threshold import Reading, Unit
 from agent.plugin.api import CheckPorts, CheckType
 from agent.plugin.http import MIB, HttpAccess, http_url
+from agent.plugin.http_answer import Statuses, body_text, is_among
 from agent.plugin.network import say_failure
 
 _NOTHING = object()
 """What a JSON path leads to when it leads nowhere; null is something."""
 
 
-def _statuses(value: object) -> tuple[str, ...]:
-    """`200`, `2xx` or a list of such. Raises ValueError."""
-    written = value if isinstance(value, list | tuple) else (value,)
-    for each in written:
-        if isinstance(each, bool) or not re.fullmatch(r"[1-5](xx|\d\d)", str(each)):
-            raise ValueError(f"{each!r} is not a status: write 200, 2xx or a list such as [200, 404]")
-    return tuple(str(each) for each in written)
-
-
 class Expect(Authored):
     """What a good answer looks like; everything that is written must hold."""
 
-    status: Annotated[tuple[str, ...], BeforeValidator(_statuses)] = Field(
-        ("2xx",), description="Status, class of statuses (2xx), or a list of them."
-    )
+    status: Statuses = Field(("2xx",), description="Status, class of statuses (2xx), or a list of them.")
     within: Duration | None = Field(None, description="The most the answer may take; longer is critical.")
     body: Expression | None = Field(None, description="Regular expression to be found in the body.")
     header: dict[str, Expression] = Field({}, description="Header name: regular expression to be found in its value.")
@@ -125,29 +114,20 @@ class Http(HttpAccess, CheckType):
 
     def _wrong(self, response: requests.Response, document: object) -> Iterator[str]:
         """Everything that is not as expected, a phrase each."""
-        expect, status = self.expect, str(response.status_code)
-        if not any(status == each or (each[1:] == "xx" and status[0] == each[0]) for each in expect.status):
+        expect, status = self.expect, response.status_code
+        if not is_among(status, expect.status):
             goes_to = f" to {response.headers['Location']}" if "Location" in response.headers else ""
             yield f"expected status {' or '.join(expect.status)}, got {status}{one_line(goes_to, 120)}"
         for name, pattern in expect.header.items():
             value = response.headers.get(name)
             if value is None or not pattern.is_in(value):
                 yield f"header {name}: expected {pattern.pattern!r}, got {_say(_NOTHING if value is None else value)}"
-        if expect.body and not expect.body.is_in(_text(response)):
-            yield f"body: expected {expect.body.pattern!r}, got {_say(_text(response)[:400])}"
+        if expect.body and not expect.body.is_in(body_text(response)):
+            yield f"body: expected {expect.body.pattern!r}, got {_say(body_text(response)[:400])}"
         for path, expected in expect.values.items():
             found = _at(document, path)
             if not _same(found, expected):
                 yield f"json {path}: expected {_say(expected)}, got {_say(found)}"
-
-
-def _text(response: requests.Response) -> str:
-    """The body as text, UTF-8 unless the server names an encoding that exists; guessing costs seconds per MiB."""
-    declared = re.search(r"charset=\"?([\w.:-]+)", response.headers.get("Content-Type", ""))
-    try:
-        return response.content.decode(declared[1] if declared else "utf-8", "replace")
-    except (LookupError, ValueError):
-        return response.content.decode("utf-8", "replace")
 
 
 def _document(response: requests.Response) -> object:

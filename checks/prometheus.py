@@ -1,6 +1,7 @@
 """What a PromQL query answers, one subject per series."""
 
 import json
+import reprlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
@@ -78,7 +79,7 @@ class Prometheus(HttpAccess, CheckType):
                     "the query answers with a range of times: make it an instant query, without [5m] outside"
                 )
             return self._answers(result)
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise CannotAsk(_odd(result)) from error
 
     def _query(self, ports: CheckPorts) -> Any:
@@ -86,6 +87,7 @@ class Prometheus(HttpAccess, CheckType):
         warnings: list[str] = []
 
         def look(response: requests.Response, **_: object) -> None:
+            response.encoding = "utf-8"  # as JSON is, whatever the server says: Python knows names that cost hours
             _refuse_errors(response)
             warnings.extend(_warnings(response.content))
 
@@ -100,15 +102,18 @@ class Prometheus(HttpAccess, CheckType):
 
     def _ask(self, client: PrometheusConnect, seconds: float) -> Any:
         """Raises NeighbourSilent, CannotAsk."""
+        odd = f"{self.url} does not answer as Prometheus does"
         try:
             return client.custom_query(self.query, params={"timeout": f"{seconds:.3f}"})
         except (requests.JSONDecodeError, KeyError, TypeError, RecursionError) as error:
-            raise CannotAsk(f"{self.url} does not answer as Prometheus does") from error
+            raise CannotAsk(odd) from error
         except (requests.RequestException, PrometheusApiClientException, OSError) as error:
             # Cut off in the middle of its answer it is there all the same.
             answers = isinstance(error, requests.exceptions.ChunkedEncodingError | PrometheusApiClientException)
             kind = CannotAsk if answers else NeighbourSilent
             raise kind(f"Prometheus at {self.url}: {say_failure(error)}") from error
+        except ValueError as error:  # a number of more digits than Python reads
+            raise CannotAsk(odd) from error
 
     def _answers(self, vector: Sequence[Mapping[str, Any]]) -> Sequence[Answer]:
         host_label = self.host_label or (self.subject[0] if self.subject else "")
@@ -162,7 +167,7 @@ def _warnings(body: bytes) -> list[str]:
         found = json.loads(body).get("warnings") or []
     except (ValueError, AttributeError, RecursionError):
         return []
-    said = [str(each) for each in found] if isinstance(found, list) else []
+    said = [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
     return [each for each in said if not each.startswith(_REMARK)]
 
 
@@ -175,4 +180,5 @@ def _without_port(instance: str) -> str:
 
 
 def _odd(result: object) -> str:
-    return one_line(f"not an answer of Prometheus: {str(result)[:200]}")
+    # A few levels of what may be nested as deeply as JSON can be read: str would give up.
+    return one_line(f"not an answer of Prometheus: {reprlib.repr(result)}")

@@ -22,6 +22,7 @@ from agent.errors import ParamedicError
 from agent.model.execution import StepOutcome, StepStatus
 from agent.model.incident import Incident
 from agent.model.inventory import Host
+from agent.model.template_syntax import BeyondBounds, parsed
 
 RENDERED_LIMIT = 65536
 """Characters that one template may render to."""
@@ -188,7 +189,8 @@ def _untrusted(value: Any) -> Any:
 
 @lru_cache(4096)
 def _compiled(template: str, shell: bool) -> Template:
-    wrong = next(misplaced_values(_parsed(template, shell)), None) if shell else None
+    tree = _parsed(template, shell)
+    wrong = next(misplaced_values(tree), None) if shell else None
     if wrong:
         raise TemplateFailed(template, wrong)
     return _SANDBOXES[shell].from_string(template)
@@ -196,12 +198,18 @@ def _compiled(template: str, shell: bool) -> Template:
 
 @lru_cache(1024)
 def _compiled_expression(expression: str) -> TemplateExpression:
+    try:
+        _parsed("{{ " + expression + " }}", False)
+    except BeyondBounds:
+        raise
+    except TemplateSyntaxError:
+        pass  # said below, in words for an expression
     return _SANDBOXES[False].compile_expression(expression, undefined_to_none=False)
 
 
 @lru_cache(4096)
 def _parsed(template: str, shell: bool) -> nodes.Template:
-    return _SANDBOXES[shell].parse(template)
+    return parsed(_SANDBOXES[shell], template)
 
 
 def _syntax(template: str, error: TemplateSyntaxError) -> str:

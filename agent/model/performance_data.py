@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from agent.model.quantities import parse_size
 
 _ENTRY = re.compile(
-    r"""(?: '(?P<quoted> (?: [^'] | '' ){1,200} )' | (?P<plain> [^\s='|]{1,200} ) )
-        = (?P<value> -? (?: \d{1,40} \.? \d{0,40} | \.\d{1,40} ) (?: [eE][+-]?\d{1,3} )? ) (?P<unit> [A-Za-zµ%]{0,5} )
-        (?: ;[^\s;]* ){0,4} (?= \s | $ )""",
+    r"""(?<!\S) (?: '(?P<quoted> (?: [^'] | '' ){1,200}+ )' | (?P<plain> [^\s='|]{1,200}+ ) )
+        = (?P<value> -? (?: \d++ \.?+ \d*+ | \.\d++ ) (?: [eE][+-]?\d{1,3} )?+ ) (?P<unit> [A-Za-zµ%]{0,5}+ )
+        (?: ;[^\s;]*+ ){0,4}+ (?= \s | $ )""",
     re.VERBOSE,
 )
-"""Without bounds a long word, which is tried as a label from each of its letters, would take minutes."""
+"""Bounded labels, and no going back (`+` behind a quantifier): a host's output must not be able to stop the agent."""
+
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 

@@ -12,6 +12,9 @@ _BYTES |= {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 _PERIODS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0, "week": 604800.0}
 LONGEST_PERIOD = _PERIODS["week"]
 """Seconds a rate may look back; what is remembered of treatments (`agent.core.state`) reaches a little further."""
+LONGEST = 520 * _SECONDS["w"]
+"""Seconds of a duration: ten years. Calendars and sockets end in errors of their own somewhat later."""
+
 _NUMBER = r"\d{1,15}(?:\.\d{1,9})?"
 
 
@@ -30,7 +33,10 @@ def parse_duration(text: object) -> float:
     parts = re.findall(rf"({_NUMBER})\s*(ms|s|m|h|d|w)", text)
     if not parts or re.sub(rf"({_NUMBER})\s*(ms|s|m|h|d|w)", "", text).strip():
         raise ValueError(f"{text!r} is not a duration: {hint}")
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    if seconds > LONGEST:
+        raise ValueError(f"{text!r} is longer than ten years (520w): {hint}")
+    return seconds
 
 
 def say_duration(seconds: float) -> str:
@@ -94,7 +100,7 @@ def parse_count_or_share(value: object) -> CountOrShare:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return CountOrShare(count=value)
     if isinstance(value, str):
-        if value.strip().isdigit() and int(value) >= 1:
+        if re.fullmatch(r"\s*\d{1,9}\s*", value) and int(value) >= 1:
             return CountOrShare(count=int(value))
         share = parse_share(value)
         if share > 0:

@@ -1,14 +1,13 @@
 """`http`: one request to a web service, from the machine the agent runs on."""
 
 import errno
-import re
 import ssl
 import time
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import requests
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, field_validator
+from pydantic import AfterValidator, Field, JsonValue, field_validator
 
 from agent.errors import CannotAsk, UnknownSecret
 from agent.model.authored import Authored
@@ -20,6 +19,7 @@ from agent.model.text import one_line
 from agent.plugin.api import StepPorts
 from agent.plugin.endings import PERHAPS
 from agent.plugin.http import HttpAccess, http_url
+from agent.plugin.http_answer import Statuses, body_text, is_among
 from agent.plugin.network import say_failure, say_silence
 
 BODY_LIMIT = 65536
@@ -31,21 +31,10 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _NOBODY_THERE = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH})
 
 
-def _statuses(value: object) -> tuple[str, ...]:
-    """`200`, `2xx` or a list of such. Raises ValueError."""
-    written = value if isinstance(value, list | tuple) else (value,)
-    for each in written:
-        if isinstance(each, bool) or not re.fullmatch(r"[1-5](xx|\d\d)", str(each)):
-            raise ValueError(f"{each!r} is not a status: write 200, 2xx or a list such as [200, 404]")
-    return tuple(str(each) for each in written)
-
-
 class ExpectedAnswer(Authored):
     """What the answer of a successful request looks like."""
 
-    status: Annotated[tuple[str, ...], BeforeValidator(_statuses)] = Field(
-        ("2xx",), description="Status, class of statuses (2xx), or a list of them."
-    )
+    status: Statuses = Field(("2xx",), description="Status, class of statuses (2xx), or a list of them.")
     body: str | None = Field(None, description="Regular expression to be found in the body.")
 
     @field_validator("body")
@@ -113,9 +102,9 @@ class HttpStep(HttpAccess, Action):
         return prepared
 
     def _judge(self, response: requests.Response, seconds: float) -> StepOutcome:
-        text = _text(response)
+        text = body_text(response)
         try:
-            wrong = "; ".join(self._wrong(str(response.status_code), text))
+            wrong = "; ".join(self._wrong(response.status_code, text))
         except PatternTooSlow as error:
             wrong = f"body: {error}"
         return StepOutcome(
@@ -126,9 +115,9 @@ class HttpStep(HttpAccess, Action):
             seconds=seconds,
         )
 
-    def _wrong(self, status: str, text: str) -> Iterator[str]:
+    def _wrong(self, status: int, text: str) -> Iterator[str]:
         expected = self.expect.status
-        if not any(status == each or (each[1:] == "xx" and status[0] == each[0]) for each in expected):
+        if not is_among(status, expected):
             yield f"expected status {' or '.join(expected)}, got {status}"
         if self.expect.body and not Pattern(self.expect.body).is_in(text):
             yield f"body: expected {self.expect.body!r}, got {one_line(text, 200)!r}"
@@ -144,14 +133,6 @@ class HttpStep(HttpAccess, Action):
             return StepOutcome(StepStatus.TIMED_OUT, message=message, seconds=seconds)
         status = StepStatus.FAILED if changes_nothing else StepStatus.UNKNOWN
         return StepOutcome(status, message=message, seconds=seconds)
-
-
-def _text(response: requests.Response) -> str:
-    """The body in the encoding the server names, UTF-8 when that does not exist."""
-    try:
-        return response.content.decode(response.encoding or "utf-8", "replace")
-    except LookupError:
-        return response.content.decode("utf-8", "replace")
 
 
 def _was_not_sent(error: BaseException) -> bool:

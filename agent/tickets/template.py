@@ -13,6 +13,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from agent.errors import TicketError
+from agent.model.template_syntax import parsed
 from agent.model.text import one_line
 
 Values = Mapping[str, object]
@@ -66,7 +67,7 @@ class Template:
         environment = _IN_PATH if path else _PLAIN
         self.source = source
         try:
-            tree = environment.parse(source)
+            tree = parsed(environment, source)
             self.names = frozenset(meta.find_undeclared_variables(tree))
             self.parts = frozenset(
                 (node.node.name, node.attr)

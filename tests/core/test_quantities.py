@@ -30,6 +30,13 @@ def test_what_is_no_duration_is_refused_with_an_example(written: object) -> None
         parse_duration(written)
 
 
+def test_a_duration_that_no_calendar_holds_is_refused() -> None:
+    """It once ended the thread that says which checks are due."""
+    assert parse_duration("520w") == 520 * 604800
+    with pytest.raises(ValueError, match="longer than ten years"):
+        parse_duration("521w")
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"), [(0.04, "40ms"), (2.5, "2.5s"), (60, "1m"), (5400, "1h 30m"), (90061, "1d 1h"), (-5, "-5s")]
 )
@@ -57,9 +64,9 @@ def test_counts_and_shares_of_a_group_are_one_host_at_least(written: object, of_
     assert parse_count_or_share(written).of(8) == of_eight
 
 
-@pytest.mark.parametrize("written", [0, -1, "0%", "0", True, None, "many"])
+@pytest.mark.parametrize("written", [0, -1, "0%", "0", True, None, "many", "²", "9" * 5000])
 def test_no_host_at_all_is_no_way_to_treat(written: object) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"is neither a number of hosts|is not a share"):
         parse_count_or_share(written)
 
 

@@ -218,3 +218,26 @@ def test_the_values_of_a_step() -> None:
     )
     assert text == "INC-1 web1 10.0.0.1 1 one"
     assert templates.secrets_in("{{ secret('a') ~ secret('b') }}") == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        *("(" * 5000 + "x" + ")" * 5000, "-" * 3000 + "1", "x" + ".name" * 3000, "[" * 300 + "]" * 300),
+        *("+".join(["x"] * 300), "not " * 100 + "x", "1e999", "9" * 5000),
+    ],
+    ids=lambda expression: expression[:6],
+)
+def test_what_python_itself_would_choke_on_is_refused_when_it_is_read(expression: str) -> None:
+    known = frozenset({"x"})
+    assert problems(f"{{{{ {expression} }}}}", known) != []
+    assert expression_problems(expression, known) != []
+    with pytest.raises(TemplateFailed):
+        evaluate(expression, {"x": 1})
+
+
+def test_loops_within_loops_are_bounded() -> None:
+    loops, ends = "{% for a in [1] %}", "{% endfor %}"
+    assert problems(loops * 10 + "x" + ends * 10, frozenset()) == []
+    assert render(loops * 10 + "x" + ends * 10, {}, shell=False) == "x"
+    assert problems(loops * 25 + ends * 25, frozenset()) == ["not a template: more than 10 loops are nested"]

@@ -10,8 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.packaging.documents import ROOT
-from tests.packaging.test_docs_installation import lines
+from tests.packaging.documents import ROOT, typed
 from tools.locked import DEVELOPMENT, FUZZING, LOCKS, RUNTIME, Locked, read
 from tools.sbom import needed_by
 
@@ -79,7 +78,7 @@ def test_nothing_is_built_and_no_registry_is_named(lock: Path) -> None:
 
 @pytest.mark.parametrize("heading", ["As a systemd service", "Upgrade"])
 def test_an_operator_installs_what_is_locked_and_nothing_besides(heading: str) -> None:
-    pip = [line.partition("pip install ")[2] for line in lines(heading) if "pip install" in line]
+    pip = [line.partition("pip install ")[2] for line in typed("installation.md", heading) if "pip install" in line]
     assert pip == ["--require-hashes -r requirements.txt", "--no-deps --no-build-isolation ."]
 
 

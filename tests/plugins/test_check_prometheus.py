@@ -199,3 +199,17 @@ def test_ten_thousand_series_are_ten_thousand_answers(http_site: HttpSite) -> No
 def test_refuses_settings_that_make_no_sense(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Prometheus.model_validate(settings)
+
+
+@pytest.mark.parametrize("number", ["9" * 400, "9" * 5000])
+def test_a_number_beyond_all_measure_is_no_answer(http_site: HttpSite, number: str) -> None:
+    body = '{"status": "success", "data": {"result": [{"metric": {}, "value": [1, %s]}]}}' % number  # noqa: UP031
+    http_site.answer(QUERY_PATH, Answer(body=body))
+    with pytest.raises(CannotAsk, match=r"not an answer of Prometheus|does not answer as Prometheus does"):
+        ask(http_site.url, "up")
+
+
+@pytest.mark.parametrize("charset", ["idna", "undefined", "punycode"])
+def test_an_encoding_that_only_python_knows_is_not_used(http_site: HttpSite, charset: str) -> None:
+    http_site.answer(QUERY_PATH, Answer(body=EMPTY.body, headers={"Content-Type": f"text/plain; charset={charset}"}))
+    assert ask(http_site.url, "up") == []

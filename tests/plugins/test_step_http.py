@@ -147,3 +147,14 @@ def test_an_unknown_secret_sends_nothing(site: HttpSite) -> None:
 def test_what_makes_no_sense_is_refused(authored: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         HttpStep.model_validate(authored)
+
+
+@pytest.mark.parametrize("charset", ["idna", "undefined", "utf-8\x00", "punycode", "zlib", "x" * 300])
+def test_an_encoding_that_is_none_is_not_used(site: HttpSite, charset: str) -> None:
+    site.answer("/", Answer(200, "schön", {"Content-Type": f"text/plain; charset={charset}"}))
+    assert perform(url=site.url, expect={"body": "schön"}).status is StepStatus.OK
+
+
+def test_a_status_must_be_possible() -> None:
+    with pytest.raises(ValidationError, match="met by no answer"):
+        perform(url="http://127.0.0.1", expect={"status": []})

@@ -56,9 +56,7 @@ class Ledgers:
         """Ask the host for a place that can be written now. Raises HostError."""
         told = self.ask(host, within=_FINDING, given={})
         if told.how != "place":
-            raise HostError(
-                host.name, f"there is no place to keep on record what steps did: {told.rest or 'its answer broke off'}"
-            )
+            raise HostError(host.name, f"there is no place to keep on record what steps did: {told.rest}")
         ledger = Ledger.parse(told.rest)
         self._remember(host, ledger)
         return ledger
