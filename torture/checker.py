@@ -4,6 +4,7 @@ It shares no code with the agent and reads files only: `python -m torture.checke
 """
 
 import json
+import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ from torture.testimony import Place, Record, Row, Ticket, Trace, beginning, reco
 LOST, DOUBLED, WRONG = "lost", "doubled", "wrong"
 HAPPENED = ("ok", "failed", "timed out", "outcome unknown")
 """How a step may have ended that a host saw."""
+_STOPPED = re.compile(r"\((RUN-\d+)\): stopped")
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ def judge(evidence: Path) -> Verdict:
         *_what_was_seen(kept, diary),
         *_what_was_said(kept, evidence / "journal"),
         *_steps(kept, seen, diary),
+        *_unknown(kept, diary),
         *_illnesses(kept, diary),
         *_acts(kept, diary),
         *_endings(kept),
@@ -117,8 +120,11 @@ def _what_was_said(kept: Record, journal: Path) -> Iterator[Finding]:
 
 def _steps(kept: Record, seen: dict[Place, Trace], diary: dict[str, Any]) -> Iterator[Finding]:
     ordered: dict[Place, list[dict[str, Any]]] = defaultdict(list)
+    stopped = {run for row in kept.timeline for run in _STOPPED.findall(row["text"]) if row["kind"] == "treatment"}
     for step in kept.steps:
         order = step["payload"]
+        if step["state"] == "ended" and step["started_at"] is None and step["execution"] in stopped:
+            continue  # given up before it began, and that is on record
         ordered[Place(order["incident"], order["host"], order["name"])].append(step)
     outcomes: dict[Place, list[str]] = defaultdict(list)
     for row in kept.timeline:
@@ -152,6 +158,19 @@ def _step(
         yield Finding(LOST, f"{place}: ok on record, but the host saw {len(seen.ended)} come to an end")
     if seen.lines > len(seen.begun) + len(seen.ended):
         yield Finding(DOUBLED, f"{place}: the host has {seen.lines} lines of {len(seen.begun)} runs")
+
+
+def _unknown(kept: Record, diary: dict[str, Any]) -> Iterator[Finding]:
+    """What a host did is known, unless it lost its memory: by a reboot, of the one step that was under way."""
+    local = {step["payload"]["name"] for step in kept.steps if step["payload"]["local"]}
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in kept.timeline:
+        facts = row["facts"]
+        if row["kind"] == "step" and facts["status"] == "outcome unknown":
+            found["localhost" if facts["step"] in local else facts["host"]].append(f"{row['about']}: {row['text']}")
+    for host, said in found.items():
+        if len(said) > (reboots := diary["reboots"].get(host, 0)):
+            yield Finding(WRONG, f"{host} was rebooted {reboots} times, yet {len(said)} unknown: {'; '.join(said)}")
 
 
 # incidents
@@ -228,7 +247,7 @@ def _tells(later: Row, update: Row) -> bool:
     """Whether that update was told as part of this later one."""
     first = json.loads(later["payload"])["first"]
     is_later = later["incident"] == update["incident"] and later["number"] > update["number"]
-    return is_later and later["state"] == "delivered" and 0 < first <= update["number"]
+    return bool(is_later and later["state"] == "delivered" and 0 < first <= update["number"])
 
 
 def _filed(kept: Record, filed: Iterable[Ticket]) -> Iterator[Finding]:

@@ -88,7 +88,7 @@ def _become(order: dict[str, Any]) -> None:
         os.dup2(ours, theirs)
     if "FAKETIME_TIMESTAMP_FILE" in os.environ:
         # libfaketime 0.9 lets every clock_nanosleep fail with EINVAL once the monotonic clock is left alone.
-        time.sleep = lambda seconds: threading.Event().wait(seconds) and None
+        time.sleep = _sleep  # type: ignore[assignment]
     if order["plant"]:
         PLANTS[order["plant"]]()
     if order["crash"]:
@@ -98,6 +98,10 @@ def _become(order: dict[str, Any]) -> None:
     from agent.cli.main import main as paramedic
 
     paramedic()
+
+
+def _sleep(seconds: float) -> None:
+    threading.Event().wait(seconds)
 
 
 class _Assassin:

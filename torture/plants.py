@@ -1,13 +1,14 @@
 """Defects planted into an agent on purpose: a checker that does not find them proves nothing."""
 
 import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from agent.model.commands import RunStep
 from agent.model.decision import Decision
+from agent.model.execution import StepOutcome
 from agent.runtime.performer import Performer
 from agent.runtime.store import Store
+from agent.runtime.store.steps import UnfinishedStep
 
 _LATE = 0.3
 """Seconds."""
@@ -15,18 +16,18 @@ _LATE = 0.3
 
 def _double() -> None:
     """What was begun before is begun again, whatever its runbook says, and to the host it is another step."""
-    number = iter(range(1_000_000))
-    perform = Performer.perform
+    performed, start_step = Performer._performed, Store.start_step
 
-    def again(self: Performer, unfinished: Iterable[tuple[RunStep, bool]], awaited: Collection[str]) -> None:
-        for step, begun in unfinished:
-            if begun and step.id in awaited:
-                fresh = replace(step, id=f"{step.id}-again-{next(number)}", repeatable=True)
-                self._outcome(fresh)
-            perform(self, step)
+    def again(self: Performer, step: UnfinishedStep) -> StepOutcome | None:
+        if step.begun:
+            step = UnfinishedStep(replace(step.command, id=f"{step.command.id}.again"))
+        return performed(self, step)
 
-    Performer.resume = again  # type: ignore[method-assign]
-    Store.start_step = lambda *_: True  # type: ignore[method-assign]
+    def begin(self: Store, step_id: str, at: float, ledger: str | None = None) -> bool:
+        return start_step(self, step_id, at, ledger) or step_id.endswith(".again")
+
+    Performer._performed = again  # type: ignore[method-assign]
+    Store.start_step = begin  # type: ignore[method-assign]
 
 
 def _loss() -> None:

@@ -18,7 +18,7 @@ from agent.model.command_result import CommandResult
 from agent.model.commands import RunStep
 from agent.model.inventory import Host
 from agent.runtime.ledger import Ledger, Ledgers, StepShell
-from agent.runtime.ledger.request import FROM_STDIN, request, script
+from agent.runtime.ledger.request import FROM_STDIN, Told, answer, request, script
 from agent.runtime.shell import LocalShell
 from agent.runtime.shells import Shells
 from agent.runtime.ssh import SshPool
@@ -152,6 +152,11 @@ def test_what_goes_on_in_the_background_does_not_hold_the_step(site: Site, tmp_p
     result = site.run(f"(read line < {tmp_path}/never; echo late) & echo started")
     assert (result.status, result.stdout) == (0, "started\n")
     (tmp_path / "never").write_text("\n")
+
+
+def test_a_command_that_ends_well_when_it_is_told_to_end_did_not_end_in_time(site: Site) -> None:
+    with pytest.raises(CommandTimedOut, match="did not end within 2 s and was killed"):
+        site.run("trap 'exit 0' TERM; while :; do sleep 0.1; done", timeout=2.0)
 
 
 def test_a_command_that_does_not_end_is_killed_with_all_its_children(site: Site, tmp_path: Path) -> None:
@@ -391,6 +396,12 @@ def test_a_banner_does_not_disturb(usual: Site) -> None:
     usual.shell = Talkative()  # type: ignore[assignment]
     result = usual.run("echo out; echo err >&2")
     assert (result.stdout, result.stderr) == ("out\n", "err\n")
+
+
+@pytest.mark.parametrize("words", ["here", "done", "done x y", "done 0", "done 0 boot id", "what 0 boot", ""])
+def test_an_answer_that_makes_no_sense_is_none(words: str) -> None:
+    result = CommandResult(0, f"Welcome!\nmark here\nmark {words}\noutput", "")
+    assert answer(result, "mark") == Told("")
 
 
 def test_nobody_sees_the_command_in_the_list_of_processes(site: Site, tmp_path: Path) -> None:

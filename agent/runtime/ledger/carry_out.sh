@@ -10,12 +10,12 @@ trap : HUP PIPE TERM
 trap 'over=yes' USR1
 trap 'left=yes' USR2
 read -r stat 2>/dev/null <"/proc/$$/stat" && began=$(set -- $stat && echo "${22}")
-echo "$$ $began $booted" >"$claim/runner.new"
-mv "$claim/runner.new" "$claim/runner"
+echo "$$ $began $booted" >"$claim/runner"
 
 # Standard input to a bounded file, to its end even where nothing more can be written: the command must not notice.
 keep() {
-    if dd bs=1 count="$half" of="$1" 2>/dev/null && [ "$(wc -c <"$1")" -ge "$half" ]; then
+    if dd bs=1 count="$half" of="$1" 2>/dev/null; then
+        [ "$(wc -c <"$1")" -ge "$half" ] || return # that was all
         mkfifo "$1.more"
         wc -c <"$1.more" >"$1.count" &
         tee "$1.more" | tail -c "$half" >"$1.rest"
@@ -75,7 +75,7 @@ rm -f "$claim/out.pipe" "$claim/err.pipe"
 [ -f "$claim/out" ] || : >"$claim/out"
 [ -f "$claim/err" ] || : >"$claim/err"
 how=done
-if [ -f "$claim/late" ] && [ "$status" -gt 128 ]; then how=late; fi
+if [ -f "$claim/late" ]; then how=late; fi
 if [ -n "$left" ]; then how=left; fi
 # Over what is there already, which takes no room; and then at once, which is why the name changes last.
 printf '%-40s\n' "$how $status" 1<>"$claim/result.new"

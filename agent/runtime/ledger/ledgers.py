@@ -56,7 +56,9 @@ class Ledgers:
         """Ask the host for a place that can be written now. Raises HostError."""
         told = self.ask(host, within=_FINDING, given={})
         if told.how != "place":
-            raise HostError(host.name, f"there is no place to keep on record what steps did: {told.rest}")
+            raise HostError(
+                host.name, f"there is no place to keep on record what steps did: {told.rest or 'its answer broke off'}"
+            )
         ledger = Ledger.parse(told.rest)
         self._remember(host, ledger)
         return ledger

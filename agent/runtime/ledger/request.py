@@ -20,6 +20,9 @@ FROM_STDIN = "exec sh -c 'eval \"$(cat)\"' paramedic"
 ROOM = 4096
 """Bytes of an answer that are ours, beside the outputs."""
 
+_ENDED = re.compile(r"\d{1,3} [\w-]{1,64}")
+"""Exit status and boot id."""
+
 _DROPPED = re.compile(r"\n\[(\d+) bytes dropped\]\n")
 
 
@@ -33,10 +36,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A host's answer. `how`: place, done, late, lost, refused; `rest`: the words after it; what the step printed."""
+    """A host's answer, and what the step printed.
+
+    `how`, and the `rest` of the words: `place` BOOT FOLDER; `done`, `late` (killed at its end) or `left` (could not be
+    killed) STATUS BOOT; `lost` or `refused` with the reason; empty if the answer is not whole.
+    """
 
     how: str
-    rest: str
+    rest: str = ""
     stdout: str = ""
     stderr: str = ""
 
@@ -53,17 +60,14 @@ def request(script: str, given: Mapping[str, object]) -> Request:
 
 
 def answer(result: CommandResult, mark: str) -> Told | None:
-    """What the host told; None when our script did not even begin there. Other output, a banner say, is passed over.
-
-    An answer that ends before it is whole says how="" .
-    """
+    """What the host told; None when our script did not even begin there. Other output, a banner say, is passed over."""
     lines = result.stdout.split(f"\n{mark} ")
     if len(lines) == 1:
         return None
     head, _, stdout = lines[-1].partition("\n")
     how, _, rest = head.partition(" ")
-    if how == "here":
-        return Told("", "")
+    if how not in ("place", "lost", "refused") and not (how in ("done", "late", "left") and _ENDED.fullmatch(rest)):
+        return Told("")
     _, _, stderr = result.stderr.rpartition(f"\n{mark}\n")
     return Told(how, rest, stdout, stderr)
 
