@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from agent.core.clock_set import shifted
 from agent.core.engine import decide
 from agent.core.state import State
-from agent.errors import StoreError, StoreRefused
+from agent.errors import StoreError
 from agent.model.commands import Command
 from agent.model.decision import Decision, Reply
 from agent.model.events import ClockSet, Event, StoodStill, TimePassed
@@ -20,6 +19,7 @@ from agent.model.quantities import say_duration
 from agent.model.text import one_line
 from agent.model.timeline import Entry, EntryKind
 from agent.model.views import BacklogView
+from agent.runtime.committing import Committing, Record
 from agent.runtime.crash_points import CrashPoint, reached
 from agent.runtime.intake import Answers, Intake, together
 from agent.runtime.lag import Lag
@@ -33,10 +33,6 @@ _BATCH = 256
 _TOGETHER = 2048
 """Observations decided as one event at the most: it must not hold up the rest for long."""
 _IDLE_BEAT = 5.0
-_COMMIT_RETRY = 1.0
-_SAID_AGAIN = 300.0
-"""Seconds until the journal says once more that nothing can be committed."""
-
 _STANDS_STILL = 10.0
 """Seconds more than it meant to wait, after which the loop has stood still."""
 
@@ -46,12 +42,6 @@ time: a defect must fill neither a processor nor the record, and must not hold u
 _LONGEST_REST = 3600.0
 
 _NOBODY_DECIDES = Reply(False, "the agent is ending, its journal says why; what was asked may still be on its record")
-
-
-class Record(Protocol):
-    """Where decisions are committed, durably and all or nothing."""
-
-    def commit(self, decisions: Sequence[Decision], at: float) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,25 +86,27 @@ class Loop:
         that has set it.
         """
         self.state = state
-        self.commit_error: str | None = None
-        self._store = store
         self._now = now
         self._perform = perform
         self._alive = alive
         self._beat = beat
         self._failed = failed
-        self._committing = committing
         self._resting: dict[str, float] = {}
         self._follow = follow
         self._taken_at = now()
-        self._stalled_by = ""
         self._intake: Intake[_Question | _Change] = Intake()
         self._lag = Lag()
         self._deciding_since: float | None = None
         self._costliest = 0.0
         self._stopping = threading.Event()
+        self._record = Committing(store, now, self._stopping, alive, committing)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="decide", daemon=True)
+
+    @property
+    def commit_error(self) -> str | None:
+        """Why nothing can be committed at present."""
+        return self._record.error
 
     @property
     def waiting(self) -> int:
@@ -216,7 +208,7 @@ class Loop:
     def _stood_still(self, wait: float) -> list[_Item]:
         """What is to be decided first if far more time has passed since the last round than `wait`."""
         seconds = self._now() - self._taken_at - wait
-        because, self._stalled_by = self._stalled_by, ""
+        because, self._record.stalled_by = self._record.stalled_by, ""
         return [StoodStill(self._now(), seconds, because)] if seconds > _STANDS_STILL else []
 
     def _by_the_new_clock(self, items: Sequence[_Item], by: float) -> list[_Item]:
@@ -258,7 +250,7 @@ class Loop:
                 decisions.append(self._one(item))
         if any(decision.is_durable for decision in decisions):
             reached(CrashPoint.DECIDED)
-            self._commit(decisions)
+            self._record.commit(decisions)
             reached(CrashPoint.COMMITTED)
         for decision in decisions:
             for entry in decision.entries:
@@ -301,35 +293,6 @@ class Loop:
         self._resting[event.about] = rest
         self.state.postpone(event.about, event.at + rest)
         return rest
-
-    def _commit(self, decisions: Sequence[Decision]) -> None:
-        """Commit, however long it takes: what is not on the record is not done. Raises StoreRefused."""
-        began = say_again = self._now()
-        while True:
-            try:
-                self._store.commit(decisions, self._now())
-            except StoreRefused:
-                raise
-            except StoreError as error:
-                if self._now() >= say_again:
-                    log.critical("decisions cannot be committed, nothing is done until they can: %s", error)
-                    say_again = self._now() + _SAID_AGAIN
-                self._cannot_commit(str(error))
-                if self._stopping.is_set():
-                    raise
-                self._alive()  # waiting is not hanging: to be started anew would not help
-                self._stopping.wait(_COMMIT_RETRY)
-            else:
-                if self.commit_error is not None:
-                    self._stalled_by = f"it could not be committed: {self.commit_error}"
-                    log.warning("decisions can be committed again, after %s", say_duration(self._now() - began))
-                self._cannot_commit(None)
-                return
-
-    def _cannot_commit(self, error: str | None) -> None:
-        if error != self.commit_error:
-            self.commit_error = error
-            self._committing(error)
 
 
 def _parts(batch: Sequence[_Item]) -> Iterator[list[_Item]]:

@@ -23,7 +23,8 @@ from agent.model.observation import Observation, Pass, Verdict
 from agent.model.service import Service
 from agent.model.settings import Settings
 from agent.runtime.clock import Clock
-from agent.runtime.loop import Loop, Record
+from agent.runtime.committing import Record
+from agent.runtime.loop import Loop
 from agent.runtime.store.store import Store
 from tests.functional.records import DIGEST, EXECUTION, INCIDENT, STEP
 from tests.neighbours.waiting import until

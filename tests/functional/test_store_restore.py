@@ -145,6 +145,9 @@ def test_a_backup_that_was_altered_is_restored_only_when_that_is_meant(path: Pat
 def test_what_is_no_backup_is_named(path: Path, backup: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"tuesday\.db does not exist"):
         restore(tmp_path / "tuesday.db", path, at=LATER, actor="ada")
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(StoreError, match=r"empty\.db is empty"):
+        restore(tmp_path / "empty.db", path, at=LATER, actor="ada")
     (tmp_path / "letter.txt").write_text("dear all, " * 1000)
     with pytest.raises(StoreCorrupt, match=r"letter\.txt is not a database"):
         restore(tmp_path / "letter.txt", path, at=LATER, actor="ada")

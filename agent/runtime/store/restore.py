@@ -4,12 +4,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from agent.errors import StoreCorrupt, StoreError
+from agent.errors import StoreCorrupt, StoreError, StoreOlder
 from agent.model.events import Restored
 from agent.runtime.store.backup import back_up
 from agent.runtime.store.engine import make_folder, refusal, sync
@@ -33,8 +33,7 @@ def restore(backup: Path, to: Path, *, at: float, actor: str, altered: bool = Fa
     StoreInUse while an agent runs on that record; StoreError and its kinds, also when the backup cannot be used: then
     nothing is changed.
     """
-    if not backup.is_file():
-        raise StoreError(f"{backup} does not exist")
+    _look_at(backup)
     make_folder(to)
     with _nobody_else(to) as lock, _workshop(to) as workshop:
         copy = workshop / to.name
@@ -51,6 +50,14 @@ def restore(backup: Path, to: Path, *, at: float, actor: str, altered: bool = Fa
         except OSError as error:
             raise refusal(to, error) from error
     return Restoration(restoration.restored, restoration.head, kept)
+
+
+def _look_at(backup: Path) -> None:
+    """Raises StoreError when there is no record in it: an empty file would make an empty record."""
+    if not backup.is_file():
+        raise StoreError(f"{backup} does not exist")
+    with suppress(StoreOlder):  # which is brought up to date
+        Store.open(backup, read_only=True).close()
 
 
 @contextmanager
