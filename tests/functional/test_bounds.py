@@ -154,7 +154,10 @@ def test_an_answer_without_end_is_not_read_to_its_end(tmp_path: Path) -> None:
         listening.bind(str(tmp_path / "s"))
         listening.listen()
 
+        sent = 0  # MiB
+
         def flood() -> None:
+            nonlocal sent
             connection, _ = listening.accept()
             with connection:
                 connection.recv(65536)
@@ -162,9 +165,11 @@ def test_an_answer_without_end_is_not_read_to_its_end(tmp_path: Path) -> None:
                 with contextlib.suppress(OSError):  # who asked has heard enough
                     for _ in range(300):  # some end there must be, lest a client that reads on uses up the machine
                         connection.sendall(b" " * (1 << 20))
+                        sent += 1
 
         server = threading.Thread(target=flood)
         server.start()
         with pytest.raises(Failure, match="longer than 256 MiB"):
             AgentClient([tmp_path / "s"], within=50).get("status")
         server.join()
+    assert 256 <= sent < 300
