@@ -31,6 +31,10 @@ def main() -> int:
         evidence = wanted.keep or folder / "evidence"
         diary = _tortured(folder, evidence, seed, wanted)
         verdict = judge(evidence)
+        if not verdict.is_clean and wanted.keep is None:
+            kept = tempfile.mkdtemp(prefix="paramedic-torture-evidence-")
+            shutil.copytree(evidence, kept, dirs_exist_ok=True)
+            print(f"the evidence is kept in {kept}")
     print(f"\nsurvived in {time.monotonic() - began:.0f} s, seed {seed}:")
     for what, counted in (("killed", diary.kills), ("befell", diary.faults)):
         print(f"  {counted.total():>7,}  {what}: " + ", ".join(f"{how} {n}" for how, n in sorted(counted.items())))

@@ -76,7 +76,7 @@ def _wrong(diary: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _chain(kept: Record) -> Iterator[Finding]:
-    """By the recipe in docs/record.md."""
+    """By the recipe in docs/record.md: each hash is of the one before it and of the entry."""
     if kept.sound != "ok":
         yield Finding(LOST, f"the database is damaged: {kept.sound}")
     previous, expected = "0" * 64, 1

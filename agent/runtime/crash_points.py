@@ -1,7 +1,7 @@
 """Named places where the process may die at the worst moment: `make torture` lets it die there.
 
 In production nobody watches, and to reach one costs a comparison. What holds across each of them is promised in
-docs/record.md, and shown by the torture.
+docs/architecture.md, and shown by the torture.
 """
 
 from collections.abc import Callable
