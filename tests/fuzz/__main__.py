@@ -12,6 +12,7 @@ import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 ROOT = Path(__file__).parents[2]
 FOUND = ROOT / ".cache" / "fuzz"
@@ -19,6 +20,10 @@ NOT_THERE = 3
 INSTALL = ".venv/bin/pip install --require-hashes -r requirements-fuzz.txt"
 LONGEST_INPUT = 4096
 """Bytes that become one input; a few of them make a text of 70,000 characters."""
+
+
+SEEDS = 32
+"""From a few bytes only the simplest inputs are made, and it would take long to learn that more are worth it."""
 
 
 def main(words: list[str]) -> int:
@@ -44,7 +49,10 @@ def _is_sound(name: str, seconds: int) -> bool:
     """In a process of its own: libFuzzer ends the one it runs in."""
     corpus = FOUND / name
     corpus.mkdir(parents=True, exist_ok=True)
-    limits = [f"-max_total_time={seconds}", f"-max_len={LONGEST_INPUT}", "-timeout=60", "-rss_limit_mb=2048"]
+    for seed in range(SEEDS):
+        (corpus / f"seed-{seed}").write_bytes(Random(seed).randbytes(1024))
+    limits = [f"-max_total_time={seconds}", f"-max_len={LONGEST_INPUT}", "-len_control=0", "-timeout=60"]
+    limits += ["-rss_limit_mb=2048"]
     words = [*limits, f"-artifact_prefix={FOUND}/{name}-", "-print_final_stats=1", str(corpus)]
     print(f"fuzz: {name} for {seconds} s", flush=True)
     done = subprocess.run([sys.executable, "-m", "tests.fuzz.instrumented", name, *words], cwd=ROOT, check=False)

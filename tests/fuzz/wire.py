@@ -22,6 +22,7 @@ from agent.model.observation import Answer
 from agent.model.performance_data import parse_plugin_output
 from agent.model.text import one_line
 from agent.plugin.api import CheckType
+from agent.runtime.ledger import request
 from agent.runtime.redaction import Redactor
 from agent.runtime.ssh.failure import Failure
 from agent.runtime.ssh.keys import KeyRing
@@ -34,7 +35,7 @@ from checks.http import Http
 from checks.prometheus import Prometheus
 from tests.fuzz import answers
 from tests.fuzz.target import Feed, Target, pure
-from tests.fuzz.words import PERFORMANCE_DATA, made_of
+from tests.fuzz.words import PERFORMANCE_DATA, made_of, mostly
 from tests.neighbours.scripted_server import ScriptedServer, sends
 from tests.plugins.test_tickets_rest import DESCRIPTION
 from tests.plugins.ticket_updates import Given, update
@@ -78,6 +79,19 @@ _OUTPUT = PERFORMANCE_DATA | made_of(
     *("password=", "token: ", "Authorization: Bearer ", "https://u:p@h/", "hunter2-", "hunter2-hunter2", "…", "'", '"'),
     *("-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----", "\n[9 bytes dropped]\n", "=", " ", "a"),
 )
+_MARK = "paramedic:0123456789abcdef"
+_TOLD = made_of(
+    *(f"\n{_MARK} ", f"\n{_MARK}\n", _MARK, "done ", "late ", "left ", "lost ", "refused ", "place ", "here\n", "\n"),
+    *("0 ", "255 ", "9999 ", "boot-id", "/var/tmp/paramedic-1", "\n[12 bytes dropped]\n", "why not"),
+    *("\n[" + "9" * 5000 + " bytes dropped]\n", "output"),
+)
+
+
+def _ledger_answer(output: tuple[str, str]) -> None:
+    told = request.answer(CommandResult(0, *output), _MARK)
+    assert told is None or (told.how in ("", "place", "done", "late", "left", "lost", "refused") and told.dropped >= 0)
+
+
 _RESULTS = st.builds(CommandResult, st.sampled_from([0, 1, 2, 3, 4, 126, 127, 255, -9]), _OUTPUT, _OUTPUT)
 
 
@@ -199,6 +213,9 @@ def _key_file(place: Path) -> None:
 TARGETS = (
     pure("plugin_output", PERFORMANCE_DATA, _plugin_output),
     pure("commands", _RESULTS, _command, examples=150),
+    pure(
+        "ledger_answers", st.tuples(mostly(_TOLD.map(f"\n{_MARK} done 0 boot\n".__add__), _TOLD), _TOLD), _ledger_answer
+    ),
     pure("redaction", _OUTPUT, _redacted, examples=150),
     Target("http_checks", answers.HTTP, lambda: _server(_http_check), examples=150),
     Target("http_steps", answers.HTTP, lambda: _server(_http_step), examples=150),

@@ -32,8 +32,8 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """README.md and every page under docs/."""
-    return [path for path in (ROOT / "README.md", *sorted(DOCS.rglob("*.md"))) if path.is_file()]
+    """README.md, SECURITY.md and every page under docs/."""
+    return [path for path in (ROOT / "README.md", ROOT / "SECURITY.md", *sorted(DOCS.rglob("*.md"))) if path.is_file()]
 
 
 def page(name: str) -> str:

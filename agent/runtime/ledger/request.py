@@ -23,7 +23,7 @@ ROOM = 4096
 _ENDED = re.compile(r"\d{1,3} [\w-]{1,64}")
 """Exit status and boot id."""
 
-_DROPPED = re.compile(r"\n\[(\d+) bytes dropped\]\n")
+_DROPPED = re.compile(r"\n\[(\d{1,18}) bytes dropped\]\n")
 
 
 @dataclass(frozen=True, slots=True)
