@@ -48,9 +48,9 @@ pid=$!
 $session sh -c '
     sleep "$1"
     : >"$2/late"
-    kill -TERM -- "-$3" || kill -TERM "$3"
+    kill -TERM "-$3" || kill -TERM "$3"
     sleep 2
-    kill -KILL -- "-$3" || kill -KILL "$3"
+    kill -KILL "-$3" || kill -KILL "$3"
     sleep 1
     kill -USR2 "$4" # what runs as root by sudo is not ours to kill: it goes on, we do not wait for it
 ' paramedic "$seconds" "$claim" "$pid" $$ >/dev/null 2>&1 &
@@ -61,7 +61,7 @@ while [ -z "$left" ]; do # a signal that we catch ends the wait, not the command
     status=$?
     [ -d "/proc/$pid" ] || kill -0 "$pid" 2>/dev/null || break
 done
-kill -TERM -- "-$limit" 2>/dev/null || kill -TERM "$limit" 2>/dev/null
+kill -TERM "-$limit" 2>/dev/null || kill -TERM "$limit" 2>/dev/null
 
 # What the command left running may hold its output open for days: a second for the rest of it, no more.
 (
