@@ -1,20 +1,27 @@
-"""`make torture ARGS="--kills 500 --seed 1"`."""
+"""Kill the real agent at every bad moment, and see whether anything is lost or done twice."""
 
 import argparse
+import json
 import random
 import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from agent.demo import sshd
 from agent.demo.interruption import interruptible
-from torture.checker import judge, say
-from torture.diary import Diary
+from torture.checker import Verdict, judge, say
 from torture.plants import PLANTS
-from torture.run import torture
-from torture.site import STEPS, Site
+from torture.sites import Wanted, tortured
+
+_LIVES_OF_A_SITE = 100
+"""Kills that are worth a site of their own; much of a life is waiting, which several do at once."""
+_SITES_AT_MOST = 3
 
 
 def main() -> int:
@@ -23,53 +30,59 @@ def main() -> int:
     if lacking := sshd.missing():
         print(f"the torture needs an SSH server: {lacking}", file=sys.stderr)
         return 2
-    seed = wanted.seed if wanted.seed is not None else random.randrange(1 << 16)
-    print(f"seed {seed}: {wanted.kills} deaths", flush=True)
+    wanted.seed = wanted.seed if wanted.seed is not None else random.randrange(1 << 16)
+    wanted.sites = wanted.sites or min(_SITES_AT_MOST, 1 + wanted.kills // _LIVES_OF_A_SITE)
+    print(f"seed {wanted.seed}: {wanted.kills} deaths, sites: {wanted.sites}", flush=True)
+    more = (wanted.loopback, wanted.plant, wanted.rest)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="paramedic-torture-") as name, interruptible():
-        folder = Path(name)
-        evidence = wanted.keep or folder / "evidence"
-        diary = _tortured(folder, evidence, seed, wanted)
-        verdict = judge(evidence)
+    with _folder(wanted.keep) as evidence, interruptible():
+        places = [evidence / f"site{number}" for number in range(1, wanted.sites + 1)]
+        tortured(places, Wanted(-(-wanted.kills // wanted.sites), wanted.seed, wanted.hosts, *more))
+        verdicts = [judge(place) for place in places]
+        verdict = _together(verdicts)
+        diaries = [json.loads((place / "diary.json").read_text()) for place in places]
         if not verdict.is_clean and wanted.keep is None:
             kept = tempfile.mkdtemp(prefix="paramedic-torture-evidence-")
-            shutil.copytree(evidence, kept, dirs_exist_ok=True)
-            print(f"the evidence is kept in {kept}")
-    print(f"\nsurvived in {time.monotonic() - began:.0f} s, seed {seed}:")
-    for what, counted in (("killed", diary.kills), ("befell", diary.faults)):
-        print(f"  {counted.total():>7,}  {what}: " + ", ".join(f"{how} {n}" for how, n in sorted(counted.items())))
-    print("\n".join(say(verdict)))
-    for not_done in diary.not_done:
-        print(f"NOT DONE HERE: {not_done}")
+            print(f"the evidence is kept in {shutil.copytree(evidence, kept, dirs_exist_ok=True)}")
+    print(f"\nsurvived in {time.monotonic() - began:.0f} s, seed {wanted.seed}:")
+    print("\n".join([*_survived(diaries), *say(verdict)]))
     return 0 if verdict.is_clean else 1
 
 
-def _tortured(folder: Path, evidence: Path, seed: int, wanted: argparse.Namespace) -> Diary:
-    with Site(folder, hosts=wanted.hosts, booted=not wanted.loopback) as site:
-        diary = Diary(seed, site.prefix, list(STEPS))
-        diary.not_done = site.not_done
-        try:
-            torture(site, diary, wanted.kills, plant=wanted.plant, rest=wanted.rest, say=_progress)
-        finally:
-            shutil.rmtree(evidence, ignore_errors=True)
-            site.keep_evidence(evidence)
-            diary.save(evidence / "diary.json")
-    return diary
+@contextmanager
+def _folder(wanted: Path | None) -> Iterator[Path]:
+    if wanted is not None:
+        wanted.mkdir(parents=True, exist_ok=True)
+        yield wanted
+    else:
+        with tempfile.TemporaryDirectory(prefix="paramedic-torture-evidence-") as folder:
+            yield Path(folder)
 
 
-def _progress(words: str) -> None:
-    print(f"  {words}", flush=True)
+def _together(verdicts: list[Verdict]) -> Verdict:
+    findings = tuple(finding for verdict in verdicts for finding in verdict.findings)
+    names = verdicts[0].figures
+    return Verdict(findings, {name: sum(verdict.figures[name] for verdict in verdicts) for name in names})
+
+
+def _survived(diaries: list[dict[str, Any]]) -> Iterator[str]:
+    for what, name in (("killed", "kills"), ("befell", "faults")):
+        counted = sum((Counter(diary[name]) for diary in diaries), Counter[str]())
+        yield f"  {counted.total():>7,}  {what}: " + ", ".join(f"{how} {n}" for how, n in sorted(counted.items()))
+    for not_done in dict.fromkeys(each for diary in diaries for each in diary["not_done"]):
+        yield f"NOT DONE HERE: {not_done}"
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make torture", description=__doc__)
     parser.add_argument("--kills", type=int, default=500, help="deaths of the agent (default 500)")
     parser.add_argument("--seed", type=int, help="what befalls it when; default: by chance, and printed")
-    parser.add_argument("--hosts", type=int, default=3, help="how many hosts it treats (default 3)")
+    parser.add_argument("--sites", type=int, help="so many agents at once, each with hosts and a tracker of its own")
+    parser.add_argument("--hosts", type=int, default=3, help="how many hosts each of them treats (default 3)")
     parser.add_argument("--loopback", action="store_true", help="hosts that cannot be rebooted, but need no root")
     parser.add_argument("--plant", choices=sorted(PLANTS), help="torture an agent with this defect: it must be found")
     parser.add_argument("--rest", type=float, default=240.0, help="seconds at the end to come to rest (default 240)")
-    parser.add_argument("--keep", type=Path, help="folder for the evidence; default: thrown away")
+    parser.add_argument("--keep", type=Path, help="folder for the evidence; default: kept if anything is wrong")
     return parser.parse_args()
 
 

@@ -94,8 +94,8 @@ class Torture:
         self._died(life, plan)
 
     def _has_lived(self, plan: Plan, age: float, ready_for: float | None) -> bool:
-        if plan.crash is None:
-            return age > plan.after * self._pace
+        if plan.crash is None or self._faults.disk_is_full:
+            return age > plan.after * self._pace  # with a full disk nothing gets on
         if ready_for is not None and plan.crash[0] is CrashPoint.RESUMING:
             return True  # there was nothing to resume
         if ready_for is None:

@@ -39,10 +39,10 @@ def survived() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="torture-") as folder:
         evidence = Path(folder) / "evidence"
         done = torture(evidence, "--kills", str(KILLS), "--seed", "7")
-        assert done.returncode == 0, done.stdout + done.stderr + (evidence / "journal").read_text()[-5000:]
+        assert done.returncode == 0, done.stdout + done.stderr + (evidence / "site1" / "journal").read_text()[-5000:]
         assert "lost 0, doubled 0, otherwise wrong 0" in done.stdout
         assert "NOT DONE HERE" not in done.stdout
-        yield evidence
+        yield evidence / "site1"
 
 
 @pytest.fixture
