@@ -66,6 +66,7 @@ def test_one_tickets_trouble_is_not_the_others(desk: Desk) -> None:
     desk.tell("INC-1", Milestone.OPENED, Milestone.CLOSED)
     desk.tell("INC-2", Milestone.OPENED, Milestone.CLOSED)
     until(lambda: len(ledger.texts.get("INC-2", ())) == 2, within=20, what="the other is told")
+    until(partial(_only, desk, "INC-1"), within=20, what="and that is written down")
     waits: list[float] = []
     for failed in range(1, 5):
         until(partial(_attempts, desk, failed), within=20, what="it was tried once more")
@@ -78,6 +79,10 @@ def test_one_tickets_trouble_is_not_the_others(desk: Desk) -> None:
     ledger.failing = lambda call: None
     until(desk.delivered_in_time, within=20, what="all is told")
     assert ledger.texts["INC-1"] == ["INC-1/1", "INC-1/2"]
+
+
+def _only(desk: Desk, incident: str) -> bool:
+    return [queued.update.incident for queued in desk.store.tickets.due(float("inf"), 9)] == [incident]
 
 
 def _attempts(desk: Desk, number: int) -> bool:
