@@ -1,6 +1,7 @@
 """The control socket: who calls, who may have the file, and how it ends."""
 
 import errno
+import gc
 import os
 import socket
 import threading
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.runtime.control.peer import PeerProtocol
 from agent.runtime.control.server import ControlServer
 from agent.runtime.control.socket_file import SocketError
 from tests.functional.control_request import request
@@ -146,3 +148,28 @@ def test_stopping_waits_for_the_answer_under_way(site: ControlSite) -> None:
         stopping.join(_WITHIN)
         assert answers_got == [200]
         assert not stopping.is_alive()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"GET /v1/st",
+        b"GET /v1/status HTTP/1.1\r\nHost: paramedic\r\n\r\n",
+        b"POST /v1/incidents HTTP/1.1\r\nHost: paramedic\r\nContent-Length: 1000\r\n\r\n{",
+    ],
+)
+def test_of_callers_who_have_gone_nothing_is_kept(site: ControlSite, said: bytes) -> None:
+    """Neither of those who got their answer nor of those who did not wait for it; at once, not half a minute later."""
+
+    def kept() -> int:
+        gc.collect()
+        return sum(isinstance(each, PeerProtocol) for each in gc.get_objects())
+
+    before = kept()
+    for _ in range(10):
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.connect(os.fspath(site.socket))
+            caller.sendall(said)
+        assert request(site.socket, "GET", "/v1/status")[0] == 200
+    until(lambda: kept() <= before, within=_WITHIN / 2, what="nothing is kept of them")

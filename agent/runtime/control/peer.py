@@ -39,7 +39,12 @@ class PeerProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.app_state = {**self.app_state, "peer": peer_of(transport.get_extra_info("socket"))}
-        self.loop.call_later(_ASKS_WITHIN, self._hang_up_on_silence)
+        self._silence = self.loop.call_later(_ASKS_WITHIN, self._hang_up_on_silence)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing keeps the connection's memory any longer: who asks a hundred times a second would hold 3,000."""
+        self._silence.cancel()
+        super().connection_lost(exc)
 
     def _hang_up_on_silence(self) -> None:
         """uvicorn itself bounds only the pause after a request; who never finishes one would keep his place."""
