@@ -162,5 +162,4 @@ def test_standing_still_fools_neither_checks_nor_verification_nor_watchdog(
     assert len(steady.requests) - asked < 20  # 30 came due meanwhile
     assert "has not returned" not in daemon.journal()
     assert [one.id for one in daemon.incidents()] == ["INC-1"]
-    assert daemon.json("status")["schedule"]["lag_worst"] < 10
     systemd.until_heard("WATCHDOG=1", times=systemd.times("WATCHDOG=1") + 2)
