@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import StoreBusy, StoreCorrupt, StoreError, StoreFailing, StoreFull, StoreNotWritable
+from agent.errors import StoreBusy, StoreCorrupt, StoreError, StoreFailing, StoreFull, StoreMissing, StoreNotWritable
 from agent.model.decision import Decision
 from agent.model.health import Health, Key
 from agent.runtime.store import Store, UnfinishedStep
@@ -181,6 +181,23 @@ def test_a_damaged_page_is_called_damaged_not_empty(path: Path) -> None:
     with Store.open(path, read_only=True) as reader, pytest.raises(StoreCorrupt, match="is damaged"):
         reader.load(NOON)
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_record_that_is_taken_away_under_the_agent_is_missed_at_once(path: Path, replaced: bool) -> None:
+    """It would be written on, unseen by anybody, and be gone with the agent."""
+    with Store.open(path) as store:
+        store.commit([notes("one")], NOON)
+        path.rename(path.with_name("moved"))
+        if replaced:
+            Store.open(path.with_name("another.db")).close()
+            path.with_name("another.db").rename(path)
+        with pytest.raises(StoreMissing, match="is not the file any more that the agent has opened"):
+            store.commit([notes("two")], NOON)
+        path.unlink(missing_ok=True)
+        path.with_name("moved").rename(path)
+        store.commit([notes("two")], NOON)
+        assert store.verify().count == 2
 
 
 def test_a_row_that_cannot_be_read_is_named(path: Path) -> None:

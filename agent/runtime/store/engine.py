@@ -18,7 +18,16 @@ from threading import Lock, Timer
 from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from agent.errors import StoreBusy, StoreCorrupt, StoreError, StoreFailing, StoreFull, StoreNotWritable, StoreRefused
+from agent.errors import (
+    StoreBusy,
+    StoreCorrupt,
+    StoreError,
+    StoreFailing,
+    StoreFull,
+    StoreMissing,
+    StoreNotWritable,
+    StoreRefused,
+)
 from agent.model.text import one_line
 from agent.runtime.crash_points import CrashPoint, reached
 
@@ -136,6 +145,17 @@ def refusal(path: Path, error: OSError) -> StoreError:
     return StoreNotWritable(f"{path} cannot be written: {error.strerror}")
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode; None when there is no such file. Raises StoreError."""
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise refusal(path, error) from error
+    return about.st_dev, about.st_ino
+
+
 def damaged(path: Path, found: Iterable[str]) -> StoreCorrupt:
     """What SQLite's look at all pages has found."""
     return StoreCorrupt(f"{path} is damaged: {one_line('; '.join(found), 500)}; {RESTORE}")
@@ -147,6 +167,7 @@ class Database:
     def __init__(self, path: Path, *, read_only: bool) -> None:
         self.path = path
         self._one_writer = Lock()
+        self._file = _identity(path)
         reading = partial(connect, path, "ro" if read_only else "rw", "query_only=ON")
         self._readers = _engine(reading, "BEGIN", pool_size=2, max_overflow=-1)
         self._writer: Engine | None = None
@@ -165,9 +186,16 @@ class Database:
         """One transaction, durable on leaving, or undone whole if anything raises. Raises StoreError."""
         if self._writer is None:
             raise StoreNotWritable(f"{self.path} was opened for reading only")
-        with self._one_writer, told(self.path), self._writer.begin() as connection:
-            yield connection
+        with self._one_writer, told(self.path):
+            self._see_that_it_is_still_there()
+            with self._writer.begin() as connection:
+                yield connection
             reached(CrashPoint.BEFORE_COMMIT)
+
+    def _see_that_it_is_still_there(self) -> None:
+        """SQLite would go on writing to a file that was removed or replaced, and all of it would be lost."""
+        if _identity(self.path) != self._file:
+            raise StoreMissing(f"{self.path} is not the file any more that the agent has opened; {RESTORE}")
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
