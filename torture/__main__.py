@@ -15,7 +15,8 @@ from typing import Any
 
 from agent.demo import sshd
 from agent.demo.interruption import interruptible
-from torture.checker import Verdict, judge, say
+from torture.checker import judge, say
+from torture.findings import Verdict
 from torture.plants import PLANTS
 from torture.sites import Wanted, tortured
 

@@ -18,7 +18,8 @@ import pytest
 from agent.runtime.crash_points import CrashPoint, reached, watch
 from tests.neighbours import available
 from tests.neighbours.systemd_host import INSTALL, missing
-from torture.checker import DOUBLED, LOST, WRONG, judge, say
+from torture.checker import judge, say
+from torture.findings import DOUBLED, LOST, WRONG
 from torture.nursery import CHECKOUT
 from torture.site import FAKETIME
 
