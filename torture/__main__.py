@@ -82,7 +82,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--hosts", type=int, default=3, help="how many hosts each of them treats (default 3)")
     parser.add_argument("--loopback", action="store_true", help="hosts that cannot be rebooted, but need no root")
     parser.add_argument("--plant", choices=sorted(PLANTS), help="torture an agent with this defect: it must be found")
-    parser.add_argument("--rest", type=float, default=240.0, help="seconds at the end to come to rest (default 240)")
+    parser.add_argument("--rest", type=float, default=400.0, help="seconds at the end to come to rest (default 400)")
     parser.add_argument("--keep", type=Path, help="folder for the evidence; default: kept if anything is wrong")
     return parser.parse_args()
 

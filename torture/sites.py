@@ -15,7 +15,9 @@ from torture.site import STEPS, Site
 
 @dataclass(frozen=True)
 class Wanted:
-    """Of each site. `rest`: seconds it has at the end to come to rest."""
+    """Of each site. `rest`: seconds it has at the end to come to rest; more than the 300 that a ticket update may wait
+    for another attempt.
+    """
 
     kills: int
     seed: int

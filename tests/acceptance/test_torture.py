@@ -23,8 +23,8 @@ from torture.findings import DOUBLED, LOST, WRONG
 from torture.nursery import CHECKOUT
 from torture.site import FAKETIME
 
-KILLS = 12
-pytestmark = [pytest.mark.root, pytest.mark.timeout(900)]
+KILLS = 20
+pytestmark = [pytest.mark.root, pytest.mark.timeout(900), pytest.mark.xdist_group("torture")]
 
 
 def torture(evidence: Path, *words: str) -> "subprocess.CompletedProcess[str]":
