@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from hypothesis import strategies as st
@@ -136,9 +137,13 @@ _SECRETS = Given(key="s3cr3t-key", password="s3cr3t-password")
 _ROUNDUP = {"preset": "roundup", "basic": {"user": "agent", "password": "password"}}
 
 
+@cache
+def _systems(url: str) -> tuple[RestTickets, ...]:
+    return tuple(RestTickets.model_validate({**description, "url": url}) for description in (DESCRIPTION, _ROUNDUP))
+
+
 def _tickets(url: str) -> None:
-    for description in (DESCRIPTION, _ROUNDUP):
-        system = RestTickets.model_validate({**description, "url": url})
+    for system in _systems(url):
         acts: tuple[Callable[[], object], ...] = (
             lambda system=system: system.find("INC-1", _SECRETS),  # type: ignore[misc]
             lambda system=system: system.create(update("INC-1"), _SECRETS),  # type: ignore[misc]
