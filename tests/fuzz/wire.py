@@ -225,7 +225,7 @@ TARGETS = (
     Target("http_checks", answers.HTTP, lambda: _server(_http_check), examples=150),
     Target("http_steps", answers.HTTP, lambda: _server(_http_step), examples=150),
     Target("prometheus", answers.FROM_PROMETHEUS, lambda: _server(_prometheus), examples=150),
-    Target("tickets", answers.FROM_TICKETS, lambda: _server(_tickets), examples=40),
+    Target("tickets", answers.FROM_TICKETS, lambda: _server(_tickets), examples=100),
     Target("known_hosts", _KNOWN_HOSTS, lambda: _file(_known_hosts)),
     Target("key_files", _KEY_FILES, lambda: _file(_key_file), examples=150),
 )
