@@ -112,8 +112,11 @@ class Performer:
             if left.command.id in awaited:
                 self._workers.submit([partial(self._carry_out, left)])
             else:
-                log.warning("%s is not begun: its execution has ended", left.command.id)
-                outcome = StepOutcome(StepStatus.REFUSED, message="its execution has ended")
+                log.warning(
+                    "%s is not %s: its execution has ended", left.command.id, "asked about" if left.begun else "begun"
+                )
+                status = StepStatus.UNKNOWN if left.begun else StepStatus.REFUSED
+                outcome = StepOutcome(status, message="its execution has ended")
                 self._post(StepEnded(self._now(), left.command.id, outcome))
 
     def stop(self, within: float) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,84 +14,23 @@ import pytest
 
 from agent.errors import CommandTimedOut, ConnectionLost, HostError, LoginRefused
 from agent.model.command_result import CommandResult
-from agent.model.commands import RunStep
 from agent.model.inventory import Host
-from agent.runtime.ledger import Ledger, Ledgers, StepShell
+from agent.runtime.ledger import Ledger, Ledgers
 from agent.runtime.ledger.request import FROM_STDIN, Told, answer, request, script
 from agent.runtime.shell import LocalShell
-from agent.runtime.shells import Shells
-from agent.runtime.ssh import SshPool
-from tests.neighbours import available
+from tests.functional.ledger_site import ENTRY, HERE, SHELLS, STEP, Site, site_with
 from tests.neighbours.waiting import until
 
-HERE = Host(name="localhost", connection="local")
-STEP = RunStep("RUN-1.web1.steps.1.1", "RUN-1", None, "web1", True, "a step", "run", {}, False, 60.0, False, 1000.0)
-ENTRY = "RUN-1.web1.steps.1.1@1000000"
 
-
-class Site:
-    """A home folder, and an agent that has steps carried out there."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.shell = Shells({}, SshPool(), LocalShell())
-        self.ledgers = Ledgers(self.shell, "agent")
-        self.moves: list[Ledger] = []
-
-    @property
-    def entry(self) -> Path:
-        return self.home / ".paramedic" / "agent" / ENTRY
-
-    def run(self, command: str, *, again: bool = False, ledger: Ledger | None = None, **how: Any) -> CommandResult:
-        """Ask for the same step, with what is given in `how`: timeout, output_limit, step."""
-        shell = StepShell(
-            self.shell,
-            self.ledgers,
-            how.get("step", STEP),
-            ledger or self.ledgers.of(HERE),
-            again=again,
-            secret=True,
-            output_limit=how.get("output_limit", 65536),
-            moved=self.moves.append,
-        )
-        return shell.run(HERE, command, timeout=how.get("timeout", 60.0))
-
-    def runner(self) -> int:
-        """Process that carries the step out."""
-        text = until(lambda: self._runner_file(), within=30, what="the step is under way")
-        return int(text.split()[0])
-
-    def _runner_file(self) -> str:
-        file = self.entry / "runner"
-        return file.read_text() if file.exists() else ""
-
-
-@pytest.fixture(params=["dash", "bash", "busybox"])
+@pytest.fixture(params=SHELLS)
 def site(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    shell = shutil.which(request.param)
-    available.require(request.param, None if shell else "it is not installed", f"apt-get install -y {request.param}")
-    assert shell
-    names = ["sh"]
-    if request.param == "busybox":  # and every tool it has: what a container or a router has instead of coreutils
-        names += subprocess.run([shell, "--list"], capture_output=True, text=True, check=True).stdout.split()
-    (tmp_path / "bin").mkdir()
-    for name in sorted(set(names)):
-        (tmp_path / "bin" / name).symlink_to(shell)
-    return _site(tmp_path, monkeypatch, f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    return site_with(request.param, tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def usual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     """With the shell that this machine has."""
-    return _site(tmp_path, monkeypatch, os.environ["PATH"])
-
-
-def _site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> Site:
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("PATH", path)
-    monkeypatch.setenv("HOME", str(home))
-    return Site(home)
+    return site_with(None, tmp_path, monkeypatch)
 
 
 # what comes of a command
@@ -121,6 +59,17 @@ def test_several_lines_are_one_script(site: Site) -> None:
     script = "set -e\nwords='a \"b\" $c \\d'\ncat <<END\n$words\nEND\nfalse\necho not reached\n"
     result = site.run(script)
     assert (result.status, result.stdout) == (1, 'a "b" $c \\d\n')
+
+
+def test_nothing_of_a_step_that_has_ended_goes_on(site: Site) -> None:
+    """Who was to kill it at the end of its time, above all: it sleeps until then."""
+    for number in range(5):
+        site.run("true", step=replace(STEP, at=float(number)), timeout=86321.0)
+    until(lambda: not _with("86321"), within=30, what="nothing of them is left")
+
+
+def _with(word: str) -> list[int]:
+    return [process.pid for process in psutil.process_iter(["cmdline"]) if word in (process.info["cmdline"] or ())]
 
 
 def test_a_signal_has_the_status_a_shell_gives_it(site: Site) -> None:
@@ -216,7 +165,7 @@ def test_the_step_goes_on_without_who_asked_for_it(site: Site, tmp_path: Path) -
 
 def _given(site: Site, ledger: Ledger, command: str) -> dict[str, object]:
     runner = f"command='{command}'; sudo=no; secret=no\n{script('carry_out.sh')}"
-    place = {"agent": "agent", "place": ledger.place, "boot": ledger.boot, "step": ENTRY}
+    place = {"agent": site.agent, "place": ledger.place, "boot": ledger.boot, "step": ENTRY}
     return {**place, "again": "no", "seconds": 60, "half": 1000, "runner": runner}
 
 
@@ -230,6 +179,14 @@ def test_a_request_that_was_cut_off_does_nothing(site: Site) -> None:
     assert sorted(site.home.rglob("*")) == before
     LocalShell().run(FROM_STDIN, timeout=60, stdin=whole)
     assert (site.home / "ran").exists()
+
+
+def test_nothing_is_begun_where_we_are_not_heard(site: Site) -> None:
+    """An answer without its first line says that nothing has been begun."""
+    asked = request(script("claim.sh"), _given(site, site.ledgers.of(HERE), f"touch {site.home}/ran"))
+    with Path("/dev/full").open("wb") as full:
+        subprocess.run(["/bin/sh", "-c", FROM_STDIN], input=asked.text, stdout=full, stderr=full, check=False)
+    assert not (site.home / "ran").exists()
 
 
 def test_the_same_number_of_another_time_is_another_step(usual: Site) -> None:
@@ -289,82 +246,32 @@ def test_the_ledger_is_gone(site: Site) -> None:
         site.run("true", again=True, ledger=ledger)
 
 
+def test_a_ledger_that_was_begun_anew_does_not_know(site: Site) -> None:
+    """Somebody cleaned up, and another step has made the folder again: no claim is there, and yet it was begun."""
+    ledger = site.ledgers.of(HERE)
+    command = f"echo ran >> {site.home}/ran"
+    site.run(command, ledger=ledger)
+    shutil.rmtree(site.home / ".paramedic")
+    site.ledgers.find(HERE)
+    with pytest.raises(ConnectionLost, match=r"ledger .*\.paramedic was lost and begun anew"):
+        site.run(command, again=True, ledger=ledger)
+    assert (site.home / "ran").read_text() == "ran\n"
+
+
+def test_a_result_that_did_not_reach_the_disk_is_not_waited_for(site: Site) -> None:
+    """After a power failure a file may be there without what was written to it."""
+    ledger = site.ledgers.of(HERE)
+    site.entry.mkdir()
+    (site.entry / "result").write_text(" " * 40 + "\n")
+    with pytest.raises(ConnectionLost, match="what came of the step did not reach the host's disk"):
+        site.run("true", again=True, ledger=ledger)
+
+
 def test_what_was_claimed_and_never_begun_is_not_waited_for_for_ever(usual: Site) -> None:
     ledger = usual.ledgers.of(HERE)
     usual.entry.mkdir()
     with pytest.raises(ConnectionLost, match="was killed on the host"):
         usual.run("true", again=True, ledger=ledger)
-
-
-# where it is kept
-
-
-def test_nobody_else_can_read_it(site: Site) -> None:
-    os.umask(before := os.umask(0))
-    os.umask(0)
-    try:
-        site.run("echo secret; echo secret >&2")
-    finally:
-        os.umask(before)
-    kept = [site.home / ".paramedic", *(site.home / ".paramedic").rglob("*")]
-    assert len(kept) > 5
-    assert [str(path) for path in kept if path.stat().st_mode & 0o077] == []
-    assert all("pipe" not in path.name for path in kept)
-
-
-def test_a_link_that_somebody_laid_is_not_followed(site: Site, tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (site.home / ".paramedic").symlink_to(tmp_path / "elsewhere")
-    ledger = site.ledgers.of(HERE)
-    assert ledger.place.startswith(("/var/tmp/paramedic-", "/dev/shm/paramedic-"))
-    assert list((tmp_path / "elsewhere").iterdir()) == []
-    shutil.rmtree(ledger.place)
-
-
-def test_old_entries_expire(site: Site) -> None:
-    site.run("true")
-    os.utime(site.entry, (0, 0))
-    newer = replace(STEP, at=2000.0)
-    site.run("true", step=newer)
-    site.ledgers.find(HERE)
-    assert not site.entry.exists()
-    assert len(list(site.entry.parent.iterdir())) == 1
-
-
-def test_a_disk_that_fills_up_moves_the_ledger_and_the_step_runs(usual: Site, full_disk: Callable[[], None]) -> None:
-    """A full disk is a fault to be treated: it must not keep the treatment away."""
-    ledger = usual.ledgers.of(HERE)
-    full_disk()
-    assert usual.run("echo treated", ledger=ledger).stdout == "treated\n"
-    (moved,) = usual.moves
-    assert moved.place != ledger.place
-    assert usual.run("echo not again", ledger=moved, again=True).stdout == "treated\n"
-    shutil.rmtree(moved.place)
-
-
-def test_a_disk_that_fills_up_meanwhile_costs_output_and_no_result(usual: Site, full_disk: Callable[[], None]) -> None:
-    usual.ledgers.of(HERE)
-    fill = f"cat /dev/zero > {usual.home}/big 2>/dev/null; yes | head -n 100000; exit 5"
-    assert usual.run(fill).status == 5
-
-
-@pytest.fixture
-def full_disk(usual: Site) -> Iterator[Callable[[], None]]:
-    """The home folder on a small file system of its own, and how to fill it."""
-    why = None if os.geteuid() == 0 else "mounting takes root"
-    available.require("a disk to fill", why, "make test as root")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", usual.home], check=True)
-
-    def fill() -> None:
-        with (usual.home / "big").open("wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(b"0" * 4096)
-            except OSError:
-                pass
-
-    yield fill
-    subprocess.run(["umount", "-l", usual.home], check=True)
 
 
 # what cannot be
@@ -392,7 +299,7 @@ def test_a_banner_does_not_disturb(usual: Site) -> None:
             result = quiet.run(host, command, **how)
             return replace(result, stdout="Welcome!\n" + result.stdout, stderr="hm\n" + result.stderr)
 
-    usual.ledgers = Ledgers(Talkative(), "agent")
+    usual.ledgers = Ledgers(Talkative(), usual.agent)
     usual.shell = Talkative()  # type: ignore[assignment]
     result = usual.run("echo out; echo err >&2")
     assert (result.stdout, result.stderr) == ("out\n", "err\n")

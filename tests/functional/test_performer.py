@@ -329,6 +329,17 @@ def test_what_an_agent_left_is_gone_on_with(daemon: Daemon, tmp_path: Path) -> N
     assert sorted((tmp_path / "ran").read_text().split()) == ["repeatable", "waiting"]
 
 
+def test_what_nobody_waits_for_is_not_begun_and_what_was_begun_is_not_denied(daemon: Daemon, tmp_path: Path) -> None:
+    begun = step("run", {"command": f"touch {tmp_path}/ran"}, 1)
+    waiting = step("run", {"command": f"touch {tmp_path}/ran"}, 2)
+    daemon.order(begun, waiting)
+    assert daemon.store.start_step(begun.id, 1.0)
+    daemon.performer.resume(daemon.store.unfinished_steps(), ())
+    assert daemon.outcome(begun).status is StepStatus.UNKNOWN
+    assert daemon.outcome(waiting).status is StepStatus.REFUSED
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_stop_waits_within_a_bound_names_what_remains_and_begins_nothing(daemon: Daemon) -> None:
     GATES["a"] = threading.Event()
     held = step("held", {"name": "a"}, 1)

@@ -10,7 +10,8 @@ trap : HUP PIPE TERM
 trap 'over=yes' USR1
 trap 'left=yes' USR2
 read -r stat 2>/dev/null <"/proc/$$/stat" && began=$(set -- $stat && echo "${22}")
-echo "$$ $began $booted" >"$claim/runner"
+printf '%-99s\n' "$$ $began $booted" 1<>"$claim/runner.new"
+mv "$claim/runner.new" "$claim/runner"
 
 # Standard input to a bounded file, to its end even where nothing more can be written: the command must not notice.
 keep() {
@@ -26,7 +27,6 @@ keep() {
     cat >/dev/null
 }
 
-mkfifo "$claim/out.pipe" "$claim/err.pipe"
 keep "$claim/out" <"$claim/out.pipe" &
 out=$!
 keep "$claim/err" <"$claim/err.pipe" &
@@ -45,8 +45,10 @@ carry_out() {
 printf '{ %s\n}\n' "$command" | carry_out >"$claim/out.pipe" 2>"$claim/err.pipe" &
 pid=$!
 
-$session sh -c '
-    sleep "$1"
+sh -c '
+    trap "kill -KILL \$! 2>/dev/null; exit" TERM # what has just been forked may miss every other signal
+    sleep "$1" &
+    wait
     : >"$2/late"
     kill -TERM "-$3" || kill -TERM "$3"
     sleep 2
@@ -59,15 +61,18 @@ limit=$!
 while [ -z "$left" ]; do # a signal that we catch ends the wait, not the command
     wait "$pid"
     status=$?
+    [ "$status" -gt 128 ] || break
     [ -d "/proc/$pid" ] || kill -0 "$pid" 2>/dev/null || break
 done
-kill -TERM "-$limit" 2>/dev/null || kill -TERM "$limit" 2>/dev/null
+kill -TERM "$limit" 2>/dev/null
 
 # What the command left running may hold its output open for days: a second for the rest of it, no more.
+# And a process that has just been made may have missed its signal: its sleep would be left on the host.
 (
     trap - USR1 TERM
     sleep 1
-    while kill -USR1 $$ 2>/dev/null; do sleep 1; done
+    while kill -TERM "$limit"; do sleep 1; done &
+    while kill -USR1 $$; do sleep 1; done
 ) >/dev/null 2>&1 &
 [ -n "$over" ] || wait "$out"
 [ -n "$over" ] || wait "$err"

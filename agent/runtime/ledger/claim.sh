@@ -6,7 +6,7 @@
 # seconds, half (bytes kept of each end of an output), runner (carry_out.sh and the command).
 
 say() { printf '%s %s\n' "$mark" "$*"; }
-printf '\n' && say here
+printf '\n' && say here || exit # unheard, the step would be taken for not begun
 mask=$(umask)
 umask 077
 trap : HUP PIPE # caught, not ignored: what is ignored stays so in the command
@@ -20,16 +20,29 @@ usable() {
     printf '%4096s' '' 2>/dev/null >"$1/$agent/.room.$$" && [ -s "$1/$agent/.room.$$" ]
     room=$?
     rm -f "$1/$agent/.room.$$"
-    return $room
+    [ $room = 0 ] && mkfifo "$1/$agent/.room.$$" 2>/dev/null || return 1
+    rm -f "$1/$agent/.room.$$"
+    # By this a ledger is known from another one that was begun anew in the same place: there no claim says nothing.
+    [ -s "$1/$agent/born" ] || echo "${mark#*:}" 2>/dev/null >"$1/$agent/born"
+    [ -s "$1/$agent/born" ]
+}
+
+# Since when the ledger has been there all the time: boot of the host, and making of the ledger.
+since() {
+    read -r born 2>/dev/null <"$place/$agent/born"
+    echo "$booted-$born"
 }
 
 find_place() {
     user=$(id -u)
     for found in "${HOME:-/}/.paramedic" "/var/tmp/paramedic-$user" "/dev/shm/paramedic-$user"; do
         if usable "$found"; then
-            # What was left by steps of a month ago has been asked for, or never will be.
-            find "$found" -mindepth 2 -maxdepth 2 -type d -mtime +30 -exec rm -rf {} + 2>/dev/null
-            say place "$booted" "$found"
+            # What was left by steps of a month ago has been asked for, or never will be. The claim itself stays for
+            # another month: it may be of today, and the clock may have jumped.
+            find "$found" -mindepth 2 -maxdepth 2 -type d -mtime +30 \
+                -exec sh -c 'for old; do rmdir "$old" || rm -f "$old"/*; done' sh {} + 2>/dev/null
+            place=$found
+            say place "$(since)" "$place"
             exit 0
         fi
     done
@@ -39,7 +52,11 @@ find_place() {
 
 start() {
     # Room for the result is taken now: it must be possible to write it when the disk is full.
-    printf '%-40s\n' '' 2>/dev/null >"$claim/result.new" && [ -s "$claim/result.new" ] || {
+    {
+        printf '%-40s\n' '' >"$claim/result.new" && [ -s "$claim/result.new" ] &&
+            printf '%-99s\n' '' >"$claim/runner.new" && [ -s "$claim/runner.new" ] &&
+            mkfifo "$claim/out.pipe" "$claim/err.pipe"
+    } 2>/dev/null || {
         rm -rf "$claim"
         say refused "no room in $place"
         exit 0
@@ -91,9 +108,13 @@ claim=$place/$agent/$step
 if [ ! -d "$claim" ]; then
     if [ "$again" = yes ]; then
         # Nobody has claimed it: true only of a ledger that has been there all the time.
-        [ "$boot" = "$booted" ] && [ "$boot" != unknown ] ||
-            lost "the host was restarted, and what the step did before is not on record there"
+        case $boot in
+            unknown*) lost "the host cannot tell whether it was restarted" ;;
+            "$booted"-*) ;;
+            *) lost "the host was restarted, and what the step did before is not on record there" ;;
+        esac
         [ -d "$place/$agent" ] || lost "the host's ledger $place is gone"
+        [ "$boot" = "$(since)" ] || lost "the host's ledger $place was lost and begun anew"
     fi
     if mkdir "$claim" 2>/dev/null; then
         start
@@ -104,7 +125,8 @@ if [ ! -d "$claim" ]; then
 fi
 follow
 read -r how status <"$claim/result"
-say "$how" "$status" "$booted"
+[ -n "$how" ] || lost "what came of the step did not reach the host's disk"
+say "$how" "$status" "$(since)"
 output out
 printf '\n%s\n' "$mark" >&2
 output err >&2

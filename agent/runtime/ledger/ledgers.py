@@ -1,7 +1,8 @@
 """Where each host keeps its ledger, and what it says of a step."""
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from agent.errors import HostError, LoginRefused
@@ -14,15 +15,18 @@ from agent.runtime.ledger.request import FROM_STDIN, ROOM, Told, answer, request
 _FINDING = 20.0
 """Seconds to find a place; connecting has its own time."""
 
+_TRUSTED = 86400.0
+"""Seconds until a place is looked for again: old entries are cleared up then, and a disk may no longer be full."""
+
 _NOTHING_GIVEN = dict.fromkeys(("step", "place", "boot", "again", "seconds", "half", "runner"), "")
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """`place`: folder on the host; `boot`: the kernel's boot id when the host was last heard of.
+    """`place`: folder on the host; `boot`: the kernel's boot id and the ledger's own, when it was last heard of.
 
-    A step that nobody has claimed was never begun only if the host has not been restarted since: a claim made
-    shortly before a power failure may not be on its disk.
+    A step that nobody has claimed was never begun only if neither has changed since: a claim made shortly before a
+    power failure may not be on its disk, and a ledger that was removed and begun anew has lost its claims.
     """
 
     place: str
@@ -40,17 +44,20 @@ class Ledger:
 class Ledgers:
     """Every host's, in the care of the user we log in as. `agent`: names this agent's part of them. Thread-safe."""
 
-    def __init__(self, shell: Shell, agent: str) -> None:
+    def __init__(self, shell: Shell, agent: str, *, now: Callable[[], float] = time.monotonic) -> None:
         self._shell = shell
         self._agent = agent
+        self._now = now
         self._known: dict[tuple[str, str], Ledger] = {}
+        self._found: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
 
     def of(self, host: Host) -> Ledger:
-        """The host is asked the first time only. Raises HostError: no step was begun."""
+        """The host is asked the first time of a day only. Raises HostError: no step was begun."""
         with self._lock:
             known = self._known.get(_key(host))
-        return known or self.find(host)
+            fresh = self._now() < self._found.get(_key(host), 0.0) + _TRUSTED
+        return known if known and fresh else self.find(host)
 
     def find(self, host: Host) -> Ledger:
         """Ask the host for a place that can be written now. Raises HostError."""
@@ -60,6 +67,8 @@ class Ledgers:
                 host.name, f"there is no place to keep on record what steps did: {told.rest or 'its answer broke off'}"
             )
         ledger = Ledger.parse(told.rest)
+        with self._lock:
+            self._found[_key(host)] = self._now()
         self._remember(host, ledger)
         return ledger
 
@@ -74,7 +83,7 @@ class Ledgers:
         return told
 
     def seen(self, host: Host, ledger: Ledger, boot: str) -> None:
-        """The host has just told its boot id."""
+        """The host has just told its boot id, and the ledger's own."""
         if boot != ledger.boot:
             self._remember(host, Ledger(ledger.place, boot))
 

@@ -21,7 +21,7 @@ ROOM = 4096
 """Bytes of an answer that are ours, beside the outputs."""
 
 _ENDED = re.compile(r"\d{1,3} [\w-]{1,64}")
-"""Exit status and boot id."""
+"""Exit status, and boot id with the ledger's own."""
 
 _DROPPED = re.compile(r"\n\[(\d{1,18}) bytes dropped\]\n")
 

@@ -84,12 +84,15 @@ class StepShell:
         }
         ledger = self._ledger or self._ledgers.of(host)
         told = self._asked(host, ledger, given, limit)
-        if (told.how == "refused" and not self._again) or (told.how == "lost" and self._repeatable):
+        # A later command does not leave the place of those before: who resumes the step asks for all of them in one.
+        not_begun = told.how == "refused" and not self._again and self._commands == 1
+        if not_begun or (told.how == "lost" and self._repeatable):
             # Not begun, because the disk has become full since the place was found; or free to be begun anew.
             if told.how == "lost":
                 self._name += "+"
             ledger = self._ledgers.find(host)
             self._moved(ledger)
+            self._ledger = ledger
             told = self._asked(host, ledger, given, limit)
         return self._result(host, ledger, told, timeout, time.monotonic() - began)
 
