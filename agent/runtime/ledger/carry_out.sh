@@ -49,6 +49,7 @@ sh -c '
     trap "kill -KILL \$! 2>/dev/null; exit" TERM # what has just been forked may miss every other signal
     sleep "$1" &
     wait
+    trap - TERM
     : >"$2/late"
     kill -TERM "-$3" || kill -TERM "$3"
     sleep 2
