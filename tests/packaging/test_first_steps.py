@@ -80,3 +80,11 @@ def test_the_installed_configuration_is_checked_with_the_folders_that_systemd_gi
     given = places.as_the_service_sees(Path("/etc/paramedic"))
     assert (given["STATE_DIRECTORY"], given["RUNTIME_DIRECTORY"]) == ("/var/lib/paramedic", "/run/paramedic")
     assert "STATE_DIRECTORY" not in places.as_the_service_sees(tmp_path)
+
+
+def test_make_alone_says_all_there_is_to_type() -> None:
+    said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
+    makefile = (ROOT / "Makefile").read_text()
+    [targets] = [line.split()[1:] for line in makefile.splitlines() if line.startswith(".PHONY:")]
+    assert {"audit", "fuzz", "lock", "sbom"} <= set(targets)
+    assert sorted(line.split()[1] for line in said.splitlines()) == sorted(targets)
