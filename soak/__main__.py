@@ -35,7 +35,7 @@ def main() -> int:
                     rest=0.5 if is_short else 5.0,
                     say=lambda line: console.print(line, soft_wrap=True),
                 )
-            growths = judge(figures.samples, figures.quiet, min(600.0, seconds / 4), told.percent)
+            growths = judge(figures.samples, figures.quiet, seconds / 4, told.percent)
         except (SiteError, ValueError) as error:
             console.print(f"The soak came to no end: {error}", style="red", markup=False)
             return 2

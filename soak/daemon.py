@@ -17,6 +17,8 @@ from agent.demo.waiting import SiteError, until
 from soak.site import SoakSite
 
 _READY_WITHIN = 60.0
+_AS_IN_THE_UNIT = {"PYTHONSAFEPATH": "1", "MALLOC_ARENA_MAX": "2"}
+"""systemd/paramedic.service gives it these."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Daemon:
         with self.journal.open("wb") as journal:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "agent", "run", "--config", self.site.config],
-                env={**os.environ, "PYTHONSAFEPATH": "1", **self.site.environment},
+                env={**os.environ, **_AS_IN_THE_UNIT, **self.site.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=journal,
                 stderr=journal,
