@@ -9,7 +9,7 @@ from agent.cli import style, times
 from agent.cli.agent_client import NoAgent
 from agent.cli.answers import CheckAnswer, ObservationAnswer, SubjectAnswer
 from agent.cli.completion import check_names
-from agent.cli.daemon import ConfigOption
+from agent.cli.daemon import InsteadOfAgent
 from agent.cli.exits import Code, no_such
 from agent.cli.nouns import noun
 from agent.cli.session import Json, Session, session
@@ -56,7 +56,7 @@ def run(
     ctx: typer.Context,
     name: Name,
     host: Annotated[str | None, typer.Option(metavar="HOST", help="Only on this host.")] = None,
-    config: ConfigOption = None,
+    config: InsteadOfAgent = None,
     as_json: Json = False,
 ) -> None:
     """Ask a check now: the running agent does, else this command itself. Exit code 1 unless all is well."""

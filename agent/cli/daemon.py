@@ -21,6 +21,16 @@ ConfigOption = Annotated[
         help="Configuration folder; default: ./config, else /etc/paramedic.",
     ),
 ]
+InsteadOfAgent = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="DIR",
+        help="Read this configuration folder, and do not ask the running agent.",
+    ),
+]
+"""Without the variable: that names the configuration of the agent to be asked."""
+
 Folder = Annotated[Path | None, typer.Argument(metavar="[DIR]", help="The same as --config DIR.")]
 
 

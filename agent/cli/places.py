@@ -56,7 +56,9 @@ def _configured() -> tuple[Path, Path] | None:
 
 
 def config_folder() -> Path:
-    """Where the configuration is when nobody says: that of a checkout one stands in, else the system's."""
+    """Where the configuration is when nobody says: PARAMEDIC_CONFIG, that of a checkout one stands in, the system's."""
+    if named := os.environ.get("PARAMEDIC_CONFIG"):
+        return Path(named)
     return CHECKOUT_CONFIG if CHECKOUT_CONFIG.is_dir() or not SYSTEM_CONFIG.is_dir() else SYSTEM_CONFIG
 
 

@@ -9,7 +9,7 @@ from agent.cli import places, style
 from agent.cli.agent_client import NoAgent
 from agent.cli.answers import RunbookAnswer
 from agent.cli.completion import runbook_names
-from agent.cli.daemon import ConfigOption
+from agent.cli.daemon import ConfigOption, InsteadOfAgent
 from agent.cli.digest import say_text
 from agent.cli.exits import Code, no_such
 from agent.cli.ids import SomeIncident
@@ -29,7 +29,7 @@ _CHANGED = "changed on disk since it was loaded; not used before: paramedic relo
 
 
 @runbook.command("list")
-def listed(ctx: typer.Context, config: ConfigOption = None, as_json: Json = False) -> None:
+def listed(ctx: typer.Context, config: InsteadOfAgent = None, as_json: Json = False) -> None:
     """The runbooks the agent knows, and the checks that call for them."""
     found = _runbooks(session(ctx), config)
     if as_json:
@@ -52,7 +52,7 @@ def listed(ctx: typer.Context, config: ConfigOption = None, as_json: Json = Fals
 
 
 @runbook.command("show")
-def show(ctx: typer.Context, name: Name, config: ConfigOption = None, as_json: Json = False) -> None:
+def show(ctx: typer.Context, name: Name, config: InsteadOfAgent = None, as_json: Json = False) -> None:
     """The text of a runbook, as the agent has it now."""
     known = {one["name"]: one for one in _runbooks(session(ctx), config)}
     found = known.get(name)

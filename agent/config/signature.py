@@ -53,7 +53,8 @@ def signer_of(text: bytes, file: Path, signers: Signers) -> str:
     # The text goes in by stdin: what is checked is what was read, whatever becomes of the file.
     verdict = _ask("verify", "-I", name, "-n", NAMESPACE, *where, *revoked, text=text)
     if not verdict.ok:
-        raise NotSigned(f"is not what {name} signed for runbooks, or the key counts no more{verdict.reason}", how)
+        what = f"is not what {name} signed for runbooks, or the key counts no more{verdict.reason}"
+        raise NotSigned(what, "find out who changed it, and put the signed text back; sign only what you have read")
     return one_line(name)
 
 

@@ -145,7 +145,9 @@ def _readable(place: Place, to: int) -> Fault | None:
     if not place.is_end or not place.about.st_mode & to:
         return None
     what = f"others than its owner may read {place.path} ({place.mode})"
-    return Fault(place.path, what, f"chmod 600 {_quoted(place)}")
+    return Fault(
+        place.path, what, f"chmod 600 {_quoted(place)}; what others could read may be known: better make a new one"
+    )
 
 
 def _has_acl(path: Path) -> bool:

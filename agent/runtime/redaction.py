@@ -35,6 +35,10 @@ _PATTERNS = tuple(
         rf"(?i)authorization[\"']?\s{{0,3}}[=:]\s{{0,3}}[\"']?(?:(?:basic|bearer|digest|token)\s{{1,3}})?{_VALUE}",
         r"(?i)[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{0,100}:(?P<secret>[^\s/@]{1,200})@",
         r"(?s)-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?P<secret>.*?-----END [A-Z ]{0,40}PRIVATE KEY-----|.*)",
+        # What GitHub, GitLab, AWS and Slack give out says what it is by how it begins; so does a JSON Web Token.
+        r"\b(?:gh[opsru]_|github_pat_|glpat-|xox[abeprs]-)[\w-]{16,255}",
+        r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
+        r"\beyJ[\w-]{10,4000}\.eyJ[\w-]{10,4000}\.[\w-]{10,1000}",
     )
 )
 """What is hidden although nobody declared it: the group `secret`, or all that matches. Each is linear."""

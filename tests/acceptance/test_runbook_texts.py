@@ -118,7 +118,7 @@ def test_it_does_not_start_or_reload_with_files_that_others_may_change_or_keys_t
     assert daemon.ended() == 1
     said = daemon.journal()
     assert f"everybody may change {runbooks} (mode 0777): chmod o-w {runbooks}" in said
-    assert f"login.key_file: others than its owner may read {key} (mode 0644): chmod 600 {key}" in said
+    assert f"login.key_file: others than its owner may read {key} (mode 0644): chmod 600 {key}; " in said
     assert "Traceback" not in said
     runbooks.chmod(0o755)
     key.chmod(0o600)

@@ -188,6 +188,12 @@ def test_the_configuration_that_a_variable_names_says_where_the_agent_is(site: C
         assert paramedic("status", PARAMEDIC_CONFIG=str(config)).code == 3
         (config / "agent.yaml").write_text(f"agent: {{socket: {site.socket}}}\nchecks: [nonsense]\n")
         assert paramedic("status", PARAMEDIC_CONFIG=str(config)).code == 0
+        # It says which agent is asked, not that none is.
+        assert "Restart nginx." in paramedic("runbook", "list", PARAMEDIC_CONFIG=str(config)).out
+        assert (
+            paramedic("checks", "run", "web", PARAMEDIC_CONFIG=str(config)).out
+            == site.paramedic("checks", "run", "web").out
+        )
 
 
 @pytest.mark.root

@@ -108,7 +108,7 @@ def test_a_secret_that_others_may_read_is_refused_where_it_is_named(site: Path, 
         return
     problem = the_problem(site)
     assert f"others than its owner may read {wrong}" in problem.what
-    assert problem.hint == f"chmod 600 {wrong}"
+    assert problem.hint.startswith(f"chmod 600 {wrong}; what others could read may be known")
     written = (site / "config/all.yaml").read_text().splitlines()
     assert problem.file.endswith("all.yaml")
     assert {"config/own-key": "own-key", "config/key": "key"}.get(place, wrong.name) in written[problem.line - 1]
