@@ -32,7 +32,7 @@ def judge(samples: Sequence[Sample], quiet: Sequence[Sample], warm_up: float, pe
     before, after = _usual(samples, lambda each: each.own, warm_up)
     memory = Growth("own memory", before, after, before * (1 + percent / 100))
     before, after = _usual(quiet, lambda each: each.threads, warm_up)
-    threads = Growth("threads", before, after, before + SPARE)
+    threads = Growth("threads", before, after, before + 2 * SPARE)
     before, after = _usual(quiet, lambda each: each.descriptors, warm_up)
     return [memory, threads, Growth("descriptors", before, after, before + SPARE)]
 

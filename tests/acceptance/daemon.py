@@ -56,7 +56,13 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=journal,
                 stderr=journal,
-                env={**os.environ, "PYTHONSAFEPATH": "1", "PYTHONFAULTHANDLER": "1", **self.site.environment},
+                env={
+                    **os.environ,
+                    "PYTHONSAFEPATH": "1",
+                    "PYTHONFAULTHANDLER": "1",
+                    "MALLOC_ARENA_MAX": "2",
+                    **self.site.environment,
+                },
                 start_new_session=True,
             )
 

@@ -17,7 +17,7 @@ from tests.neighbours.scripted_server import floods, sends
 from tests.neighbours.sshd import Sshd
 from tests.neighbours.waiting import until
 
-MOST_GROWTH = 120 * 2**20
+MOST_GROWTH = 160 * 2**20
 """Bytes of memory that all these faults together may cost the daemon: an answer of 16 MiB is read and thrown away."""
 
 QUEUE = """\

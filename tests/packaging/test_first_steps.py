@@ -83,7 +83,9 @@ def test_the_installed_configuration_is_checked_with_the_folders_that_systemd_gi
 
 
 def test_make_alone_says_all_there_is_to_type() -> None:
-    said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
+    said = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    ).stdout
     makefile = (ROOT / "Makefile").read_text()
     [targets] = [line.split()[1:] for line in makefile.splitlines() if line.startswith(".PHONY:")]
     assert {"audit", "fuzz", "lock", "sbom"} <= set(targets)

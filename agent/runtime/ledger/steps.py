@@ -16,7 +16,7 @@ from agent.runtime.ledger.request import Told, script
 GRACE = 15.0
 """Seconds beyond the step's own for the host to kill its command and answer."""
 
-RETURN = 120.0
+RETURN = 60.0
 """Seconds beyond that which a host has to come back, when it was lost while a step was under way."""
 
 _PAUSE = 1.0
