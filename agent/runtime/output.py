@@ -26,7 +26,10 @@ class BoundedOutput:
             self.dropped += surplus
 
     def text(self) -> str:
-        """UTF-8; what is not, and NUL, as backslash escapes: a shell could not be given it again. Where bytes were dropped, a line says how many."""
+        """UTF-8; what is not, and NUL, which no shell takes, as backslash escapes.
+
+        Where bytes were dropped, a line says how many.
+        """
         if not self.dropped:
             return _decoded(self._head + self._tail)
         return f"{_decoded(self._head)}\n[{self.dropped} bytes dropped]\n{_decoded(self._tail)}"
