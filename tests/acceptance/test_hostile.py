@@ -80,6 +80,7 @@ steps:
       count() { echo "$#"; }
       count {{ read.stdout }} {{ incident.title }}
       printf %s {{ read.stdout }} > /dev/null
+verify: {within: 1s}
 """
 
 WORD = """\
