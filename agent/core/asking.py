@@ -9,8 +9,8 @@ from dataclasses import replace
 from agent.core import health as counters
 from agent.core import recovery
 from agent.core.case import Case, subjects
+from agent.core.draft import Draft
 from agent.core.recovery import Verification
-from agent.core.state import Draft
 from agent.model.check import CheckRules, Confirm
 from agent.model.commands import Ask
 from agent.model.execution import HostRun, RunPhase, StepOutcome, StepStatus

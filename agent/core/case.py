@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from agent.core import templates
-from agent.core.state import Draft
+from agent.core.draft import Draft
 from agent.model.execution import Execution, HostRun, Section, StepOutcome, StepStatus
 from agent.model.health import Key
 from agent.model.incident import Incident

@@ -6,7 +6,7 @@ A time is a field whose name says so; whoever adds one to the model calls it lik
 from dataclasses import fields, is_dataclass, replace
 from typing import TypeVar
 
-from agent.core.state import Draft
+from agent.core.draft import Draft
 from agent.model.events import ClockSet
 from agent.model.quantities import say_duration
 from agent.model.timeline import EntryKind

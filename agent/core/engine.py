@@ -9,13 +9,15 @@ from typing import assert_never
 
 from agent.core import health, incidents, people, response, restoration, treatment
 from agent.core.clock_set import clock_set
+from agent.core.draft import Draft
 from agent.core.guard import Reason
 from agent.core.selection import REPORTED
-from agent.core.state import Draft, State
+from agent.core.state import State
 from agent.model.decision import Decision
 from agent.model.events import (
     ClockSet,
     Event,
+    MessageEnded,
     Observed,
     PersonActed,
     Refused,
@@ -60,6 +62,8 @@ def decide(state: State, event: Event) -> Decision:
             draft.record("agent", EntryKind.REFUSED, text, actor=actor)
         case TicketFiled():
             _ticket_filed(draft, event)
+        case MessageEnded():
+            _message_ended(draft, event)
         case PersonActed():
             draft.reply = people.act(draft, event.actor, event.act, event.closed)
         case _:
@@ -207,6 +211,12 @@ def _ticket_filed(draft: Draft, event: TicketFiled) -> None:
     draft.record(event.incident, EntryKind.TICKET, f"ticket {event.ticket.id}{where}", ticket=event.ticket.id)
     if incident:
         draft.put_incident(replace(incident, ticket=event.ticket))
+
+
+def _message_ended(draft: Draft, event: MessageEnded) -> None:
+    said = f"could not be delivered: {event.error}" if event.error else "delivered"
+    text = f"message to {event.target} {said}"
+    draft.record(event.about, EntryKind.MESSAGE, text, message=event.id, delivered=event.error is None)
 
 
 def _after_executions(draft: Draft) -> None:

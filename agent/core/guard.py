@@ -23,6 +23,8 @@ class Reason(StrEnum):
     """Why a treatment is refused. The value is what the record and the command line show."""
 
     FROZEN = "frozen"
+    EMERGENCY = "emergency plan in charge"
+    EXERCISE = "exercise under way"
     FLAPPING = "flapping"
     DEPENDENCY = "dependency suspected"
     SETTLING = "settling"
@@ -45,6 +47,8 @@ class Reason(StrEnum):
 _PASSING = frozenset(
     {
         Reason.FROZEN,
+        Reason.EMERGENCY,
+        Reason.EXERCISE,
         Reason.DEPENDENCY,
         Reason.SETTLING,
         Reason.HOST_BUSY,

@@ -5,8 +5,8 @@ from dataclasses import replace
 from itertools import groupby
 
 from agent.core import classification, grouping, response, selection
+from agent.core.draft import Draft
 from agent.core.lifecycle import Move
-from agent.core.state import Draft
 from agent.core.ticketing import tell
 from agent.core.variables import given_values
 from agent.core.wording import after_colon, few, say_all, saying, title

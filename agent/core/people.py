@@ -4,12 +4,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 
-from agent.core import classification, grouping, guard, health, incidents, response, selection, treatment, turns
+from agent.core import (
+    classification,
+    emergency,
+    exercises,
+    grouping,
+    guard,
+    health,
+    incidents,
+    response,
+    selection,
+    treatment,
+    turns,
+)
 from agent.core.case import subjects
 from agent.core.classification import Reach
+from agent.core.draft import Draft
 from agent.core.lifecycle import IllegalMove, Move, after
 from agent.core.selection import REPORTED
-from agent.core.state import Draft
 from agent.core.ticketing import as_it_stands, tell
 from agent.core.variables import given_values, variables_for
 from agent.model import events
@@ -38,6 +50,16 @@ def act(draft: Draft, actor: str, what: events.Act, closed: Incident | None = No
                 return _freeze(draft, actor, reason)
             case events.Unfreeze(reason):
                 return _unfreeze(draft, actor, reason)
+            case events.BeginExercise() | events.EndExercise():
+                return exercises.act(draft, actor, what)
+            case (
+                events.ActivatePlan()
+                | events.AcknowledgeCall()
+                | events.TickAction()
+                | events.EndEmergency()
+                | events.CloseReview()
+            ):
+                return emergency.act(draft, actor, what)
             case _:
                 incident = draft.incident(what.incident) or closed
                 if incident is None:

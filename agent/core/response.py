@@ -8,10 +8,10 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from agent.core import health, lifecycle, selection, treatment
+from agent.core.draft import Draft
 from agent.core.guard import Reason, Refused
 from agent.core.lifecycle import Move
 from agent.core.selection import REPORTED
-from agent.core.state import Draft
 from agent.core.ticketing import tell
 from agent.model.commands import Ask, Milestone
 from agent.model.execution import Execution, Outcome

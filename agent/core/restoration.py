@@ -8,7 +8,7 @@ the backup are known elsewhere, to ticket systems and to hosts: they are not giv
 from dataclasses import replace
 
 from agent.core import response, treatment
-from agent.core.state import Draft
+from agent.core.draft import Draft
 from agent.model.events import Restored
 from agent.model.incident import Phase
 from agent.model.quantities import say_duration

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from agent.core import grouping, guard, turns
 from agent.core.case import subjects
+from agent.core.draft import Draft
 from agent.core.guard import Reason, Refused
-from agent.core.state import Draft
 from agent.core.variables import variables_for
 from agent.model.execution import Outcome
 from agent.model.health import Key

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from agent.core.state import Draft
+from agent.core.draft import Draft
 from agent.model.commands import Milestone, UpdateTicket
 from agent.model.incident import Incident, Phase
 

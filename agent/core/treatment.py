@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from agent.core import procedure, turns
 from agent.core.case import case_of, with_runs
-from agent.core.state import Draft
+from agent.core.draft import Draft
 from agent.core.variables import variables_for
 from agent.model.execution import Execution, HostRun, Outcome, RunPhase, StepOutcome
 from agent.model.health import Key

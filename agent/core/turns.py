@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from agent.core import guard, procedure
 from agent.core.case import Case, case_of, with_runs
+from agent.core.draft import Draft
 from agent.core.guard import Circumstances, Refused
-from agent.core.state import Draft
 from agent.model.execution import Execution, HostRun, Outcome, RunPhase, Treatment
 from agent.model.text import some
 from agent.model.timeline import AGENT, EntryKind

@@ -71,5 +71,21 @@ class UpdateTicket:
         return f"{self.incident}/{self.number}"
 
 
-Durable = RunStep | UpdateTicket
-Command = RunStep | UpdateTicket | Ask
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    """Tell somebody by one message target; delivered at least once, those of one target in order.
+
+    `id`: `MSG-12`; `about`: the incident whose timeline says what became of it. `at`: when it was ordered, seconds
+    since the epoch.
+    """
+
+    id: str
+    about: str
+    target: str
+    subject: str
+    body: str
+    at: float
+
+
+Durable = RunStep | UpdateTicket | SendMessage
+Command = RunStep | UpdateTicket | SendMessage | Ask

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from agent.model.activation import Activation, PlanWatch
 from agent.model.commands import Command
 from agent.model.execution import Execution, Treatment
+from agent.model.exercise import Exercise
 from agent.model.health import Health, Key, Window
 from agent.model.incident import Incident
 from agent.model.timeline import Entry
@@ -35,7 +37,7 @@ class Decision:
     `windows` is volatile and not stored. `freeze` is meaningful only if `freeze_changed`.
     `ended_steps`: ids of RunStep commands that are settled. `forgotten`: subjects that are no more.
     `runbooks`: digest to text of every runbook that an incident or execution in this decision refers to,
-    so that the text can be kept.
+    so that the text can be kept. `watches` by plan; `exercises`: None for one that is over.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -45,6 +47,9 @@ class Decision:
     incidents: Mapping[str, Incident] = field(default_factory=dict)
     executions: Mapping[str, Execution] = field(default_factory=dict)
     treatments: tuple[Treatment, ...] = ()
+    activations: Mapping[str, Activation] = field(default_factory=dict)
+    watches: Mapping[str, PlanWatch] = field(default_factory=dict)
+    exercises: Mapping[str, Exercise | None] = field(default_factory=dict)
     freeze_changed: bool = False
     freeze: GlobalFreeze | None = None
     counters: Mapping[str, int] = field(default_factory=dict)
@@ -62,6 +67,9 @@ class Decision:
             or self.incidents
             or self.executions
             or self.treatments
+            or self.activations
+            or self.watches
+            or self.exercises
             or self.freeze_changed
             or self.counters
             or self.ended_steps

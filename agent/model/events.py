@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from agent.model.execution import StepOutcome
 from agent.model.incident import Incident, TicketRef
 from agent.model.observation import Pass
+from agent.model.plan import Level, PlanRole
 from agent.model.priority import Urgency
 
 
@@ -28,7 +29,10 @@ class StepEnded:
 
 @dataclass(frozen=True, slots=True)
 class TimePassed:
-    """The incident or execution of this id is due. One at a time: what cannot be decided spoils no other."""
+    """The incident, execution, activation, plan (`plan:NAME`) or exercise of this id is due.
+
+    One at a time: what cannot be decided spoils no other.
+    """
 
     at: float
     about: str
@@ -105,6 +109,17 @@ class TicketFiled:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageEnded:
+    """The message `id` was delivered, or never will be because of `error`."""
+
+    at: float
+    id: str
+    about: str
+    target: str
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledge:
     incident: str
 
@@ -173,7 +188,7 @@ class RunByHand:
 
 @dataclass(frozen=True, slots=True)
 class Approve:
-    """A person answers a step that waits for approval. `about`: an incident or an execution."""
+    """A person answers what waits for approval. `about`: an incident, an execution or an activation."""
 
     about: str
     yes: bool
@@ -190,6 +205,69 @@ class Unfreeze:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ActivatePlan:
+    """A person declares an emergency, or another level of one that is declared."""
+
+    plan: str
+    level: Level
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AcknowledgeCall:
+    """Somebody who was called is there. `role`: which of his calls, None for every one; `whom`: on whose behalf."""
+
+    activation: str
+    role: PlanRole | None = None
+    whom: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TickAction:
+    """A person settles an action of a plan: it is done, or `skip`ped."""
+
+    activation: str
+    number: int
+    skip: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EndEmergency:
+    """A person confirms the stand-down; with `force` it is over whatever the checks say."""
+
+    activation: str
+    reason: str = ""
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CloseReview:
+    """The review of an emergency as people completed it, in Markdown."""
+
+    activation: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BeginExercise:
+    """A drill asks for leave, or for more time: it has it for `lease` seconds."""
+
+    exercise: str
+    title: str
+    hosts: tuple[str, ...]
+    checks: tuple[str, ...]
+    services: tuple[str, ...]
+    lease: float
+
+
+@dataclass(frozen=True, slots=True)
+class EndExercise:
+    exercise: str
+    reason: str = ""
+
+
 Act = (
     Acknowledge
     | AddNote
@@ -203,6 +281,13 @@ Act = (
     | Approve
     | Freeze
     | Unfreeze
+    | ActivatePlan
+    | AcknowledgeCall
+    | TickAction
+    | EndEmergency
+    | CloseReview
+    | BeginExercise
+    | EndExercise
 )
 
 
@@ -230,5 +315,6 @@ Event = (
     | Reloaded
     | Refused
     | TicketFiled
+    | MessageEnded
     | PersonActed
 )

@@ -103,7 +103,7 @@ class Execution:
 
     `held_because`: why the next host waits. `stopped_because`: a person took over; nothing further
     starts. `override`: the reason a person gave for overruling the guards. `digest`, `signed_by`: of the
-    runbook's text.
+    runbook's text. `plan`: the activation of an emergency plan that ordered it.
     """
 
     id: str
@@ -123,6 +123,7 @@ class Execution:
     override: str | None = None
     due: float | None = None
     signed_by: str = ""
+    plan: str | None = None
 
     def run_on(self, host: str) -> HostRun:
         return next(run for run in self.runs if run.host == host)

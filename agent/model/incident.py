@@ -91,7 +91,8 @@ class Incident:
     `updates`: how many ticket updates were queued so far. `ladders`: per check, the rungs as they were
     when the symptom joined. `due`: when the engine must look again even if nothing happens.
     `held_because`: the named reason of the last refusal, so that it is on the record once and not at
-    every look. Times in seconds since the epoch.
+    every look. `plan`: the activation of which this is the major incident; `linked`: the incidents it stands for.
+    Times in seconds since the epoch.
     """
 
     id: str
@@ -119,6 +120,8 @@ class Incident:
     held_because: str | None = None
     due: float | None = None
     ticket: TicketRef | None = None
+    plan: str | None = None
+    linked: tuple[str, ...] = ()
 
     @property
     def ill(self) -> tuple[Symptom, ...]:

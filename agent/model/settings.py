@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from agent.model.check import CheckRules
+from agent.model.incident import Origin
 from agent.model.inventory import Group, Host
+from agent.model.people import MessageTarget, Person
+from agent.model.plan import Plan, Resource
 from agent.model.policy import Policy, Team
 from agent.model.runbook import Runbook
 from agent.model.service import Service
@@ -16,7 +19,9 @@ LOCALHOST = "localhost"
 
 @dataclass(frozen=True)
 class Settings:
-    """Names to definitions. `runbooks` by name: the texts in force for new incidents."""
+    """Names to definitions. `runbooks` by name: the texts in force for new incidents. `targets`: for messages.
+    `origin`: of the incidents that monitoring opens.
+    """
 
     checks: Mapping[str, CheckRules] = field(default_factory=dict)
     hosts: Mapping[str, Host] = field(default_factory=dict)
@@ -26,6 +31,11 @@ class Settings:
     policy: Policy = field(default_factory=Policy)
     runbooks: Mapping[str, Runbook] = field(default_factory=dict)
     has_tickets: bool = False
+    people: Mapping[str, Person] = field(default_factory=dict)
+    targets: Mapping[str, MessageTarget] = field(default_factory=dict)
+    plans: Mapping[str, Plan] = field(default_factory=dict)
+    resources: Mapping[str, Resource] = field(default_factory=dict)
+    origin: Origin = Origin.MONITORING
 
     def hosts_of(self, reference: str) -> tuple[str, ...]:
         """Host names of `local`, `host:NAME` or `group:NAME`; empty for what does not exist."""

@@ -33,6 +33,9 @@ class EntryKind(StrEnum):
     FLAPPING = "flapping"
     TICKET = "ticket"
     FREEZE = "freeze"
+    PLAN = "plan"
+    MESSAGE = "message"
+    EXERCISE = "exercise"
     AGENT = "agent"
 
 
