@@ -7,6 +7,7 @@ from pathlib import Path
 from agent.config.agent_settings import AgentSettings
 from agent.config.secret import SecretRef
 from agent.model.access import Access
+from agent.model.drill import Drill
 from agent.model.inventory import Login
 from agent.model.settings import Settings
 from agent.plugin.api import TicketSystem
@@ -30,3 +31,4 @@ class Configuration:
     secrets: Mapping[str, SecretRef] = field(default_factory=dict)
     runbook_files: Mapping[str, Path] = field(default_factory=dict)
     access: Access | None = None
+    drills: Mapping[str, Drill] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from agent.config.access import read_access
 from agent.config.agent_settings import read_agent
 from agent.config.checks import read_checks
 from agent.config.configuration import Configuration
+from agent.config.drills import read_drills
 from agent.config.inventory import read_groups, read_hosts, read_logins
 from agent.config.library import Library
 from agent.config.permissions import agent_files, check_permissions, login_files, program_files, secret_files
@@ -59,6 +60,7 @@ def load(
     logins = read_logins(source, hosts, root)
     settings = replace(settings, checks=checks.rules)
     check_ways_in(source, settings, checks.probes, logins)
+    drills = read_drills(source, settings, library)
     tickets = read_tickets(source)
     secrets = read_secrets(source, root)
     access = read_access(source)
@@ -79,4 +81,5 @@ def load(
         secrets=secrets,
         runbook_files={name: entry.file for name, entry in library.entries.items()},
         access=access,
+        drills=drills,
     )

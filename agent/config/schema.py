@@ -15,6 +15,7 @@ from agent.config.agent_settings import AuthoredAgent
 from agent.config.shape import keys
 from agent.model.access import Access
 from agent.model.check import CheckRules
+from agent.model.drill import Drill
 from agent.model.inventory import Group, Host, SshLogin
 from agent.model.policy import Policy, Team
 from agent.model.runbook import Action, Runbook, Step
@@ -40,7 +41,13 @@ def schemas() -> dict[str, dict[str, Any]]:
 def _config_schema() -> dict[str, Any]:
     kinds = {kind: registry.load(registry.CHECKS, kind, CheckType) for kind in registry.kinds(registry.CHECKS)}
     systems = {kind: registry.load(registry.TICKETS, kind, TicketSystem) for kind in registry.kinds(registry.TICKETS)}
-    named: dict[str, type[BaseModel]] = {"hosts": Host, "groups": Group, "services": Service, "teams": Team}
+    named: dict[str, type[BaseModel]] = {
+        "hosts": Host,
+        "groups": Group,
+        "services": Service,
+        "teams": Team,
+        "drills": Drill,
+    }
     single: dict[str, type[BaseModel]] = {
         "access": Access,
         "agent": AuthoredAgent,

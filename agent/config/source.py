@@ -11,7 +11,7 @@ from agent.plugin.files import read_small
 SINGLE = ("access", "agent", "login", "policy", "tickets")
 """Sections that are one thing: their keys may be spread over files."""
 
-NAMED = ("hosts", "groups", "services", "teams", "checks", "secrets")
+NAMED = ("hosts", "groups", "services", "teams", "checks", "secrets", "drills")
 """Sections that hold things by name."""
 
 
