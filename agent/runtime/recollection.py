@@ -39,6 +39,9 @@ def state_of(saved: Saved, configuration: Configuration) -> State:
         freeze=saved.freeze,
         counters=dict(saved.counters),
         library=_library(saved),
+        activations=dict(saved.activations),
+        watches=dict(saved.watches),
+        exercises=dict(saved.exercises),
     )
 
 
@@ -73,4 +76,6 @@ def _signers(saved: Saved) -> dict[str, str]:
         for _check, rungs in incident.ladders
         for rung in rungs
     }
+    actions = [action for activation in saved.activations.values() for action in activation.actions]
+    signers |= {action.digest: action.signed_by for action in actions}
     return signers | {execution.digest: execution.signed_by for execution in saved.executions.values()}

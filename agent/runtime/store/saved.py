@@ -1,19 +1,32 @@
 """What an agent that starts must know of what it left."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, or_, select
 
+from agent.model.activation import Activation, PlanWatch, Stage
 from agent.model.decision import GlobalFreeze
 from agent.model.events import Restored
 from agent.model.execution import Execution, Treatment
+from agent.model.exercise import Exercise
 from agent.model.health import Health, Key
 from agent.model.incident import Incident
 from agent.runtime.store import timeline
 from agent.runtime.store.batch import FREEZE
 from agent.runtime.store.codec import load
-from agent.runtime.store.schema import COUNTERS, EXECUTIONS, HEALTH, INCIDENTS, RUNBOOKS, SETTINGS, TREATMENTS
+from agent.runtime.store.schema import (
+    ACTIVATIONS,
+    COUNTERS,
+    EXECUTIONS,
+    EXERCISES,
+    HEALTH,
+    INCIDENTS,
+    PLAN_WATCHES,
+    RUNBOOKS,
+    SETTINGS,
+    TREATMENTS,
+)
 
 AGENT_ID = "agent_id"
 """Name of the agent's identity among the settings."""
@@ -28,9 +41,19 @@ TREATMENTS_KEPT = 8 * 86400.0
 """Seconds; longer than any rate limit's period."""
 
 
+_ACTIVE = (
+    select(ACTIVATIONS.c.body, ACTIVATIONS.c.id)
+    .where(ACTIVATIONS.c.stage != Stage.CLOSED.value)
+    .order_by(ACTIVATIONS.c.number)
+)
+_WATCHES = select(PLAN_WATCHES)
+_EXERCISES = select(EXERCISES).order_by(EXERCISES.c.id)
+
+
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """`incidents`: those not closed. `runbooks`: digest to text of every runbook these and the executions refer to.
+    """`incidents`, `activations`: those not closed. `runbooks`: digest to text of every runbook that these and the
+    executions refer to.
 
     `executions`: those running, and those that ended within 48 hours. `treatments`: of the last 8 days,
     oldest first. `agent_id`: 32 hexadecimal digits, drawn once for this record. `restored`: the record was
@@ -46,6 +69,9 @@ class Saved:
     counters: Mapping[str, int]
     runbooks: Mapping[str, str]
     restored: Restored | None = None
+    activations: Mapping[str, Activation] = field(default_factory=dict)
+    watches: Mapping[str, PlanWatch] = field(default_factory=dict)
+    exercises: Mapping[str, Exercise] = field(default_factory=dict)
 
 
 def saved(connection: Connection, at: float) -> Saved:
@@ -64,6 +90,9 @@ def saved(connection: Connection, at: float) -> Saved:
         load(Execution, body, f"execution {id}")
         for body, id in connection.execute(recent_executions.order_by(EXECUTIONS.c.started_at, EXECUTIONS.c.id))
     ]
+    activations = [load(Activation, body, f"activation {id}") for body, id in connection.execute(_ACTIVE)]
+    watches = [load(PlanWatch, found.body, f"watch of plan {found.plan}") for found in connection.execute(_WATCHES)]
+    exercises = [load(Exercise, found.body, f"exercise {found.id}") for found in connection.execute(_EXERCISES)]
     treatments = [
         load(Treatment, body, f"treatment of {execution}")
         for body, execution in connection.execute(recent_treatments.order_by(TREATMENTS.c.at))
@@ -81,8 +110,11 @@ def saved(connection: Connection, at: float) -> Saved:
         treatments=tuple(treatments),
         freeze=None if freeze is None else load(GlobalFreeze, freeze, "the freeze"),
         counters={found.name: found.value for found in connection.execute(select(COUNTERS))},
-        runbooks=_runbooks(connection, incidents, executions),
+        runbooks=_runbooks(connection, incidents, executions, activations),
         restored=_restored(settings.get(RESTORED), timeline.head(connection)[0]),
+        activations={activation.id: activation for activation in activations},
+        watches={watch.plan: watch for watch in watches},
+        exercises={exercise.id: exercise for exercise in exercises},
     )
 
 
@@ -92,8 +124,14 @@ def _restored(noted: str | None, head: int) -> Restored | None:
     return restored if restored is not None and restored.last == head else None
 
 
-def _runbooks(connection: Connection, incidents: Iterable[Incident], executions: Iterable[Execution]) -> dict[str, str]:
+def _runbooks(
+    connection: Connection,
+    incidents: Iterable[Incident],
+    executions: Iterable[Execution],
+    activations: Iterable[Activation],
+) -> dict[str, str]:
     digests = {rung.digest for incident in incidents for _check, rungs in incident.ladders for rung in rungs}
     digests |= {execution.digest for execution in executions}
+    digests |= {action.digest for activation in activations for action in activation.actions}
     query = select(RUNBOOKS.c.digest, RUNBOOKS.c.text).where(RUNBOOKS.c.digest.in_(sorted(digests)))
     return {found.digest: found.text for found in connection.execute(query)}

@@ -147,6 +147,53 @@ RUNBOOKS = Table(
     Column("text", Text, nullable=False),
 )
 
+ACTIVATIONS = Table(
+    "activations",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("incident", Text, ForeignKey(INCIDENTS.c.id), nullable=False),
+    Column("activated_at", Double, nullable=False),
+    Column("closed_at", Double),
+    Column("body", Text, nullable=False),
+    Index(None, "number"),
+    Index(None, "stage"),
+)
+
+PLAN_WATCHES = Table(
+    "plan_watches",
+    METADATA,
+    Column("plan", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
+EXERCISES = Table(
+    "exercises",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
+MESSAGES = Table(
+    "messages",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("about", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", Double, nullable=False),
+    Column("last_error", Text),
+    Column("queued_at", Double, nullable=False),
+    Column("delivered_at", Double),
+    Index(None, "state", "target", "number"),
+)
+
 COUNTERS = Table(
     "counters",
     METADATA,

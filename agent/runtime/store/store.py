@@ -11,6 +11,7 @@ from typing import Any, Self
 from sqlalchemy import Select, select
 
 from agent.errors import StoreError
+from agent.model.activation import Activation, Stage
 from agent.model.decision import Decision
 from agent.model.events import Restored
 from agent.model.execution import Execution
@@ -23,9 +24,10 @@ from agent.runtime.store.batch import Batch
 from agent.runtime.store.codec import dump, load
 from agent.runtime.store.engine import Database, create_file, make_folder
 from agent.runtime.store.lock import AgentLock, lock_file
+from agent.runtime.store.messages import StoredMessageQueue
 from agent.runtime.store.outbox import StoredTicketQueue
 from agent.runtime.store.saved import AGENT_ID, RESTORED, Saved, saved
-from agent.runtime.store.schema import EXECUTIONS, INCIDENTS, SETTINGS, insert_missing, upsert
+from agent.runtime.store.schema import ACTIVATIONS, EXECUTIONS, INCIDENTS, SETTINGS, insert_missing, upsert
 from agent.runtime.store.steps import UnfinishedStep
 from agent.runtime.store.timeline import Record, Verification
 from agent.runtime.store.version import ensure_current, missing
@@ -37,19 +39,21 @@ _LOOKED_OVER_WITHIN = 10.0
 
 _OPEN = [phase.value for phase in Phase if phase.is_open]
 _INCIDENTS = select(INCIDENTS.c.body, INCIDENTS.c.id).order_by(INCIDENTS.c.number.desc())
+_ACTIVATIONS = select(ACTIVATIONS.c.body, ACTIVATIONS.c.id).order_by(ACTIVATIONS.c.number.desc())
 _EXECUTIONS = select(EXECUTIONS.c.body, EXECUTIONS.c.id).order_by(EXECUTIONS.c.started_at, EXECUTIONS.c.id)
 
 
 class Store:
     """Every method may be called from any thread; all raise StoreError and its kinds.
 
-    `tickets` is the queue of ticket updates in the same database.
+    `tickets` is the queue of ticket updates, `messages` that of messages, in the same database.
     """
 
     def __init__(self, database: Database, resources: ExitStack) -> None:
         self._database = database
         self._resources = resources
         self.tickets = StoredTicketQueue(database)
+        self.messages = StoredMessageQueue(database)
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> Self:
@@ -104,7 +108,7 @@ class Store:
             return saved(connection, at)
 
     def commit(self, decisions: Sequence[Decision], at: float) -> None:
-        """Store all or nothing, durably: aggregates, entries, and the commands RunStep and UpdateTicket.
+        """Store all or nothing, durably: aggregates, entries, and the commands RunStep, UpdateTicket, SendMessage.
 
         `at`: when the commands are queued. Raises ValueError when a decision holds what is no JSON value.
         """
@@ -167,6 +171,14 @@ class Store:
         """Oldest first."""
         return self._executions(_EXECUTIONS.where(EXECUTIONS.c.incident == incident))
 
+    def activations(self, *, open_only: bool = False, limit: int = 100) -> list[Activation]:
+        """Newest first. `open_only`: those whose review is not closed."""
+        query = _ACTIVATIONS.limit(limit)
+        return self._activations(query.where(ACTIVATIONS.c.stage != Stage.CLOSED.value) if open_only else query)
+
+    def activation(self, id: str) -> Activation | None:
+        return next(iter(self._activations(_ACTIVATIONS.where(ACTIVATIONS.c.id == id))), None)
+
     def timeline(
         self,
         about: str | None = None,
@@ -212,3 +224,7 @@ class Store:
     def _executions(self, query: Select[Any]) -> list[Execution]:
         with self._database.reading() as connection:
             return [load(Execution, found.body, f"execution {found.id}") for found in connection.execute(query)]
+
+    def _activations(self, query: Select[Any]) -> list[Activation]:
+        with self._database.reading() as connection:
+            return [load(Activation, found.body, f"activation {found.id}") for found in connection.execute(query)]
