@@ -281,3 +281,37 @@ def test_signals_in_any_number_are_all_taken_in(tmp_path: Path) -> None:
             assert process.wait(SOON) == 0
         finally:
             process.kill()
+
+
+def test_a_signal_that_arrives_in_another_thread_is_heard_at_once(tmp_path: Path) -> None:
+    """The kernel may hand it to any thread; the one that waits for it sleeps in the kernel, deaf to Python."""
+    script = tmp_path / "listens.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import signal, sys, threading
+            from agent.runtime.signals import Signals
+            signals = Signals()
+            to_myself = lambda: sys.stdin.read() and signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+            threading.Thread(target=to_myself).start()
+            print("ready", flush=True)
+            assert signals.get() == signal.SIGTERM
+            """
+        )
+    )
+    with subprocess.Popen([sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout
+            assert process.stdin
+            process.stdout.readline()
+            until(lambda: is_waiting(process.pid), within=SOON, what="its main thread waits")
+            process.stdin.write(b"now")
+            process.stdin.close()
+            assert process.wait(SOON) == 0
+        finally:
+            process.kill()
+
+
+def is_waiting(pid: int) -> bool:
+    """Whether the main thread of the process sleeps in the kernel."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"

@@ -24,6 +24,10 @@ from tests.neighbours.waiting import until
 INSTALL = "make test as root, in a checkout of its own; that also installs what is missing"
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 
+_INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+_INOTIFY_NEEDED = 1024
+"""A booted systemd takes about a dozen, and the hosts of all test processes share the one root user's allowance."""
+
 ALONE = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child"]
 """In a process and a mount namespace of its own, which end with the test process, however that ends."""
 
@@ -238,6 +242,7 @@ class SystemdHosts:
         self.known_hosts = folder / "known_hosts"
 
     def __enter__(self) -> Self:
+        _allow_inotify()
         self._network.open()
         self._cleanup.callback(self._network.close)
         with contextlib.ExitStack() as if_it_fails:
@@ -261,6 +266,12 @@ class SystemdHosts:
 
     def __getitem__(self, name: str) -> SystemdHost:
         return self._hosts[name]
+
+
+def _allow_inotify() -> None:
+    """Stays until this machine boots anew: nobody knows which test process is the last to need it."""
+    if int(_INOTIFY.read_text()) < _INOTIFY_NEEDED:
+        _INOTIFY.write_text(str(_INOTIFY_NEEDED))
 
 
 def missing() -> str | None:
