@@ -31,13 +31,13 @@ from agent.runtime.control.desk import Desk
 from agent.runtime.control.server import ControlServer
 from agent.runtime.control.told import default_store
 from agent.runtime.crash_points import CrashPoint, reached
-from agent.runtime.interview import Interviewer
 from agent.runtime.journal import redact_journal, set_level, start_journal
 from agent.runtime.ledger import Ledgers
 from agent.runtime.loop import Loop
 from agent.runtime.metrics import registry
 from agent.runtime.neighbours import Neighbours
 from agent.runtime.outbox import Outbox
+from agent.runtime.outside import REAL, Outside
 from agent.runtime.performer import Performer
 from agent.runtime.ports import Ports
 from agent.runtime.prober import Prober
@@ -84,12 +84,14 @@ class App:
         socket: Path | None = None,
         *,
         failed: Callable[[], None] = lambda: None,
+        outside: Outside = REAL,
     ) -> None:
         """`failed` is called, in another thread, when a defect has ended the deciding loop: stop, and start anew."""
         self._failed = failed
         self._configuration = configuration
         self._manager = manager
         self._socket = socket or configuration.agent.socket
+        self._outside = outside
         self._cleanup = ExitStack()
         self._reloading = threading.Lock()
 
@@ -159,7 +161,7 @@ class App:
         beat = self._manager.watchdog / 3 if self._manager.watchdog else 5.0
         self._loop = loop = Loop(
             state_of(saved, configuration),
-            store,
+            self._outside.record(store),
             clock.now,
             self._perform,
             alive=self._manager.alive,
@@ -171,21 +173,23 @@ class App:
         cleanup.callback(_bounded("deciding loop", lambda: loop.stop(_PART_STOPS_WITHIN)))
         self._outbox = self._new_outbox(configuration)
         cleanup.callback(self._stop_outbox)  # before the loop, which is told of tickets filed at the last moment
+        step_shell = self._outside.step_shell(shells)
         self._performer = performer = Performer(
             store,
             settings.hosts,
-            Ports(shells, secrets),
-            Ledgers(shells, saved.agent_id[:12]),
+            Ports(step_shell, secrets),
+            Ledgers(step_shell, saved.agent_id[:12]),
             redactor,
             loop.post,
             clock.now,
             workers=agent.step_workers,
             output_limit=agent.output_limit,
+            find=self._outside.step_kind,
         )
         cleanup.callback(reached, CrashPoint.STEPS_STOPPED)
         cleanup.callback(self._stop_performer)
         self._prober = prober = Prober(
-            Interviewer(shells, secrets, redactor, neighbours),
+            self._outside.interviewer(self._outside.check_shell(shells), secrets, redactor, neighbours),
             loop.post,
             clock.now,
             workers=agent.workers,
