@@ -48,8 +48,7 @@ class Library:
     @property
     def kinds(self) -> set[type]:
         """Step kinds that the runbooks use."""
-        books = (entry.runbook for entry in self.entries.values())
-        return {type(step.action) for book in books for step in (*book.treatment, *book.rollback)}
+        return kinds_in(entry.runbook for entry in self.entries.values())
 
     @property
     def problems(self) -> list[Problem]:
@@ -58,24 +57,21 @@ class Library:
     def check_references(self, config: Folder) -> None:
         """Everything that a runbook names must exist in the configuration."""
         for entry in self.entries.values():
-            runbook, source = entry.runbook, entry.source
-            if runbook.hosts.startswith(("host:", "group:")):
-                refer_to_hosts(config, ("hosts",), runbook.hosts, source)
-            for index, name in enumerate(runbook.verify.checks):
-                refer(config, ("verify", "check", index), "checks", name, source)
-            for path, section, name in source.references:
-                refer(config, path, section, name, source)
+            check_references_of(config, entry.runbook, entry.source)
 
     def check_ladder(self, config: Folder, check: CheckRules) -> None:
         """A ladder's runbooks must exist and need no value that nobody gives."""
         for index, rung in enumerate(check.ladder):
-            path, name = ("checks", check.name, "ladder", index), rung.runbook
-            if name not in self.names:
-                if self.is_whole:
-                    hint = say_known(name, self.names, "no runbook was found in the runbook folders")
-                    config.report(path, f"there is no runbook '{name}'", hint)
-            elif name in self.entries:
-                self._check_values(config, path, self.entries[name].runbook, rung.vars)
+            self.check_use(config, ("checks", check.name, "ladder", index), rung.runbook, rung.vars)
+
+    def check_use(self, config: Folder, path: Path, name: str, given: Mapping[str, object]) -> None:
+        """A runbook that `path` names must exist and need no value that is not `given`."""
+        if name not in self.names:
+            if self.is_whole:
+                hint = say_known(name, self.names, "no runbook was found in the runbook folders")
+                config.report(path, f"there is no runbook '{name}'", hint)
+        elif name in self.entries:
+            self._check_values(config, path, self.entries[name].runbook, given)
 
     def _check_values(self, config: Folder, path: Path, runbook: Runbook, given: Mapping[str, object]) -> None:
         try:
@@ -138,6 +134,21 @@ class Library:
             return "", None
         except NotSigned as error:
             return "", Unreadable(str(error), error.hint)
+
+
+def kinds_in(runbooks: Iterable[Runbook]) -> set[type]:
+    """Step kinds that these runbooks use."""
+    return {type(step.action) for runbook in runbooks for step in (*runbook.treatment, *runbook.rollback)}
+
+
+def check_references_of(config: Folder, runbook: Runbook, source: RunbookFile) -> None:
+    """Everything that this runbook, written in `source`, names must exist in the configuration."""
+    if runbook.hosts.startswith(("host:", "group:")):
+        refer_to_hosts(config, ("hosts",), runbook.hosts, source)
+    for index, name in enumerate(runbook.verify.checks):
+        refer(config, ("verify", "check", index), "checks", name, source)
+    for path, section, name in source.references:
+        refer(config, path, section, name, source)
 
 
 def shown(file: FilePath) -> str:

@@ -11,9 +11,12 @@ from agent.config.checks import read_checks
 from agent.config.configuration import Configuration
 from agent.config.drills import read_drills
 from agent.config.inventory import read_groups, read_hosts, read_logins
-from agent.config.library import Library
+from agent.config.library import Library, kinds_in
+from agent.config.people import check_members, read_people, read_targets
 from agent.config.permissions import agent_files, check_permissions, login_files, program_files, secret_files
+from agent.config.plans import read_plans
 from agent.config.problem import ConfigProblems
+from agent.config.resources import read_resources
 from agent.config.secret import read_secrets
 from agent.config.services import read_policy, read_services, read_teams
 from agent.config.source import Folder
@@ -45,6 +48,7 @@ def load(
     if library.cannot_verify is not None:
         source.report(("agent", "signed_runbooks"), str(library.cannot_verify), library.cannot_verify.hint)
     hosts, groups, teams = read_hosts(source), read_groups(source), read_teams(source)
+    targets = read_targets(source)
     settings = Settings(
         hosts=hosts,
         groups=groups,
@@ -52,13 +56,18 @@ def load(
         services=read_services(source, groups),
         policy=read_policy(source, teams),
         runbooks={name: entry.runbook for name, entry in library.entries.items()},
+        people=read_people(source, targets),
+        targets=targets,
+        resources=read_resources(source),
     )
+    check_members(source, teams)
     checks = read_checks(source, settings)
     for check in checks.rules.values():
         library.check_ladder(source, check)
     library.check_references(source)
     logins = read_logins(source, hosts, root)
-    settings = replace(settings, checks=checks.rules)
+    plans = read_plans(source, settings, library, signed=agent.signers is not None)
+    settings = replace(settings, checks=checks.rules, plans=plans)
     check_ways_in(source, settings, checks.probes, logins)
     drills = read_drills(source, settings, library)
     tickets = read_tickets(source)
@@ -66,7 +75,8 @@ def load(
     access = read_access(source)
     trust = Trust(trusted_users(os.geteuid() if by_agent else owner_of(agent.state_dir, root), environ))
     named = agent_files(agent) | login_files(source, logins, environ) | secret_files(secrets, environ)
-    kinds = {type(probe.check_type) for probe in checks.probes} | library.kinds
+    inline = [runbook for plan in plans.values() for runbook in plan.inline]
+    kinds = {type(probe.check_type) for probe in checks.probes} | library.kinds | kinds_in(inline)
     files = [root, *source.files, *folders, *library.files, *program_files({*kinds, type(tickets)})]
     unsafe = check_permissions(trust, source, files, named)
     if problems := [*source.problems, *library.problems, *unsafe]:

@@ -15,6 +15,9 @@ _ONE = {
     "teams": "team",
     "checks": "check",
     "secrets": "secret",
+    "people": "person",
+    "plans": "plan",
+    "resources": "resource",
 }
 
 

@@ -8,10 +8,21 @@ from agent.config.shape import Findings
 from agent.config.yaml import SIZE_LIMIT, TOO_LARGE, Document, Unreadable, read_document, unreadable
 from agent.plugin.files import read_small
 
-SINGLE = ("access", "agent", "login", "policy", "tickets")
+SINGLE = ("access", "agent", "login", "messages", "policy", "tickets")
 """Sections that are one thing: their keys may be spread over files."""
 
-NAMED = ("hosts", "groups", "services", "teams", "checks", "secrets", "drills")
+NAMED = (
+    "hosts",
+    "groups",
+    "services",
+    "teams",
+    "people",
+    "checks",
+    "secrets",
+    "plans",
+    "resources",
+    "drills",
+)
 """Sections that hold things by name."""
 
 
@@ -60,6 +71,18 @@ class RunbookFile(OneFile):
     def __init__(self, document: Document) -> None:
         super().__init__(document)
         self.references: list[tuple[Path, str, str]] = []
+
+
+class PartOfFile(RunbookFile):
+    """A runbook whose steps stand at `at` in something larger, where what is wrong with it is reported."""
+
+    def __init__(self, document: Document, whole: Source, at: Path) -> None:
+        super().__init__(document)
+        self._whole = whole
+        self._at = at
+
+    def report(self, path: Path, what: str, hint: str = "") -> None:
+        self._whole.report((*self._at, *path), what, hint)
 
 
 class Folder(Source):

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from agent.config.configuration import Probe
 from agent.config.source import Folder
 from agent.model.inventory import Login
+from agent.model.plan import Plan
 from agent.model.runbook import Runbook
 from agent.model.settings import Settings
 
@@ -42,7 +43,21 @@ def _logged_in_to(settings: Settings, probes: Iterable[Probe]) -> Iterator[tuple
             if treats is not None and treats.hosts == "affected" and _acts_on_hosts(treats):
                 hosts = (host for reference in check.on for host in settings.hosts_of(reference))
                 yield from ((host, f"runbook {name} on the ladder of check {check.name}") for host in hosts)
+    for plan in settings.plans.values():
+        for runbook, reference in _of_plan(settings, plan):
+            there = plan.hosts if reference == "affected" else settings.hosts_of(reference)
+            if _acts_on_hosts(runbook):
+                yield from ((host, f"runbook {runbook.name} of plan {plan.name}") for host in there)
     yield from ((probe.host.name, f"check {probe.check}") for probe in probes if probe.check_type.shell)
+
+
+def _of_plan(settings: Settings, plan: Plan) -> Iterator[tuple[Runbook, str]]:
+    """The runbooks that a plan runs, and on which hosts."""
+    for actions in plan.phases.values():
+        for action in actions:
+            runbook = action.inline or settings.runbooks.get(action.runbook or "")
+            if runbook is not None:
+                yield runbook, action.hosts or runbook.hosts
 
 
 def _acts_on_hosts(runbook: Runbook) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import total_ordering
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
@@ -182,8 +182,8 @@ class PlanAction(Authored):
     )
     timeout: Duration = Field(1800.0, description="For all of it; then people take over.")
     approve: PlanRole | None = Field(None, description="Waits for this role's yes.")
-    on_failure: str = Field(
-        "people", pattern="^(people|continue)$", description="people: the plan waits for one who ticks; or continue."
+    on_failure: Literal["people", "continue"] = Field(
+        "people", description="people: the plan waits for one who ticks; or continue."
     )
     level: Level = Field(Level.IV, description="Done at this level and graver ones.")
     inline: Runbook | None = Field(None, exclude=True)
@@ -192,9 +192,9 @@ class PlanAction(Authored):
 class Scope(Authored):
     """What the plan is about. Hosts of the services and groups belong to it."""
 
-    services: tuple[Name, ...] = ()
-    groups: tuple[Name, ...] = ()
-    hosts: tuple[Name, ...] = ()
+    services: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
 
 
 class Targets(Authored):
@@ -213,10 +213,24 @@ class Resource(Authored):
 
     name: str
     title: str = ""
-    kind: str = Field("equipment", pattern="^(backup|spare|supplier|equipment|document)$")
+    kind: Literal["backup", "spare", "supplier", "equipment", "document"] = "equipment"
     check: Name = Field(description="The check that shows it usable; asked all the time as every check is.")
     contact: str = Field("", description="Whom to call for it, and how.")
     note: str = ""
+
+
+def _as_version(value: object) -> object:
+    """1.10 without quotes is the number 1.1: only whole numbers are taken for the text they look like."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _as_date(value: object) -> object:
+    if value is None or isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"{value!r} is no date: write one such as 2027-01-31") from None
 
 
 class Plan(Authored):
@@ -224,10 +238,12 @@ class Plan(Authored):
 
     name: str
     title: str
-    version: str = Field("1", coerce_numbers_to_str=True)
+    version: Annotated[str, BeforeValidator(_as_version)] = "1"
     owner: Name = Field(description="Team that answers for the plan.")
     approved_by: str = ""
-    review_due: date | None = None
+    review_due: Annotated[date | None, BeforeValidator(_as_date)] = Field(
+        None, description="By when the plan is to be looked through again, such as 2027-01-31."
+    )
     scope: Scope
     roles: dict[PlanRole, tuple[str, ...]] = Field(
         description="Whom: people and team:NAME, the holder first, then the deputies in the order they are called."
