@@ -3,23 +3,26 @@
 A time is a field whose name says so; whoever adds one to the model calls it likewise. A test goes through them all.
 """
 
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import TypeVar
 
 from agent.core.draft import Draft
+from agent.model.activation import Marks
 from agent.model.events import ClockSet
 from agent.model.quantities import say_duration
 from agent.model.timeline import EntryKind
 
 T = TypeVar("T")
 
-_NAMES = frozenset({"at", "since", "due", "deadline", "changes"})
-_ENDINGS = ("_at", "_since", "_from", "_until", "_before")
+_NAMES = frozenset({"at", "since", "due", "deadline", "changes", "until"})
+_MARKS = frozenset(field.name for field in fields(Marks))
+_ENDINGS = ("_at", "_since", "_from", "_until", "_before", "_due")
 
 
 def is_a_time(name: str) -> bool:
     """Whether a field of this name holds seconds since the epoch."""
-    return name in _NAMES or name.endswith(_ENDINGS)
+    return name in _NAMES or name in _MARKS or name.endswith(_ENDINGS)
 
 
 def shifted(value: T, by: float) -> T:
@@ -37,6 +40,8 @@ def shifted(value: T, by: float) -> T:
 def _moved(there: object, by: float) -> object:
     if isinstance(there, float | int):
         return there + by
+    if isinstance(there, Mapping):
+        return {name: each + by for name, each in there.items()}
     return tuple(each + by for each in there) if isinstance(there, tuple) and there else there
 
 
@@ -69,5 +74,11 @@ def clock_set(draft: Draft, event: ClockSet) -> None:
         draft.put_execution(shifted(execution, by))
     for treatment in state.treatments:
         draft.put_treatment(shifted(treatment, by))
+    for activation in state.activations.values():
+        draft.put_activation(shifted(activation, by))
+    for watch in state.watches.values():
+        draft.put_watch(shifted(watch, by))
+    for exercise in state.exercises.values():
+        draft.put_exercise(exercise.id, shifted(exercise, by))
     if state.freeze:
         draft.put_freeze(shifted(state.freeze, by))

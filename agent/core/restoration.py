@@ -17,7 +17,7 @@ from agent.model.timeline import EntryKind
 SKIPPED = 1000
 """More numbers than are given between two backups."""
 
-_COUNTERS = ("incident", "execution")
+_COUNTERS = ("incident", "execution", "activation", "message")
 
 
 def restored(draft: Draft, event: Restored) -> None:

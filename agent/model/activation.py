@@ -41,7 +41,7 @@ class CallState(StrEnum):
 class CallRun:
     """One node of the notification tree. `parent`: index of the call it waits for.
 
-    `whom`: people in the order they are called; `turn` indexes it. `role`: empty for a person or a team.
+    `whom`: people, and `team:NAME` for all of a team at once, in the order they are called; `turn` indexes it. `role`: empty for a person or a team.
     """
 
     tell: str
@@ -122,8 +122,8 @@ class Activation:
 
     `hosts`: those in scope when it began, of which this plan is in charge. `because`: the condition that held, or
     the reason a person gave. `well_since`: since when all that stand-down asks for has held. `lower_since`: since
-    when the present level's conditions have not held. `asked_at`: when the full check of the scope was asked.
-    `confirmed_by`: who confirmed the stand-down. `review`: its text as people completed it.
+    when the present level's conditions have not held. `asked_at`: when the full check of the scope was asked;
+    `checked_at`: when all of it had answered well. `roles`: who holds them, then the deputies. `confirmed_by`: who confirmed the stand-down. `review`: its text as people completed it.
     """
 
     id: str
@@ -150,6 +150,8 @@ class Activation:
     well_since: float | None = None
     lower_since: float | None = None
     asked_at: float | None = None
+    checked_at: float | None = None
+    roles: Mapping[PlanRole, tuple[str, ...]] = field(default_factory=dict)
     fallback: str = ""
     review: str = ""
     reviewed_by: str | None = None
@@ -166,8 +168,12 @@ class PlanWatch:
     """Since when each condition of a plan has held without a break; one that does not hold is left out.
 
     Named `II.any.1`, `stand_down.all.2`: where it stands in the plan. Durable: a hold time goes on across a restart.
+    `digest`: of the plan's text; conditions of another text begin anew. `spent`: conditions in spite of which a person
+    ended or lowered the emergency; they count again once they have ceased to hold.
     """
 
     plan: str
     since: Mapping[str, float] = field(default_factory=dict)
     due: float | None = None
+    digest: str = ""
+    spent: tuple[str, ...] = ()

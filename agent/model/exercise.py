@@ -19,3 +19,8 @@ class Exercise:
     since: float
     until: float
     preempted_by: str | None = None
+    services: tuple[str, ...] = ()
+
+    def speaks_of(self, check: str, host: str | None) -> bool:
+        """Whether what this check says of this host, or of no host, is the drill's."""
+        return check in self.checks and (host is None or host in self.hosts)
