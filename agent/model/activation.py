@@ -118,12 +118,12 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """`incident`: the major incident, whose timeline tells everything; `linked`: the incidents in scope.
-
-    `hosts`: those in scope when it began, of which this plan is in charge. `because`: the condition that held, or
-    the reason a person gave. `well_since`: since when all that stand-down asks for has held. `lower_since`: since
-    when the present level's conditions have not held. `asked_at`: when the full check of the scope was asked;
-    `checked_at`: when all of it had answered well. `roles`: who holds them, then the deputies. `confirmed_by`: who confirmed the stand-down. `review`: its text as people completed it.
+    """`incident`: the major incident, whose timeline tells everything; `linked`: the incidents in scope. `hosts`:
+    those in scope when it began, of which this plan is in charge. `because`: the condition that held, or the reason
+    a person gave. `well_since`: since when all that stand-down asks for has held. `lower_since`: since when the
+    present level's conditions have not held. `asked_at`: when the full check of the scope was asked; `checked_at`:
+    when all of it had answered well. `roles`: who holds them, then the deputies. `confirmed_by`: who confirmed the
+    stand-down. `review`: its text as people completed it.
     """
 
     id: str
