@@ -41,7 +41,8 @@ class CallState(StrEnum):
 class CallRun:
     """One node of the notification tree. `parent`: index of the call it waits for.
 
-    `whom`: people, and `team:NAME` for all of a team at once, in the order they are called; `turn` indexes it. `role`: empty for a person or a team.
+    `whom`: people, and `team:NAME` for all of a team at once, in the order they are called; `turn` indexes it.
+    `role`: empty for a person or a team.
     """
 
     tell: str
