@@ -76,7 +76,7 @@ class AgentClient:
                 connection.connect(os.fspath(path))
             except PermissionError:
                 connection.close()
-                raise Failure(Code.NO_AGENT, _not_allowed(path)) from None
+                raise Failure(Code.NOT_ALLOWED, _not_allowed(path)) from None
             except (FileNotFoundError, NotADirectoryError):
                 tried.append(f"{path} (no such socket)")
             except ConnectionRefusedError:

@@ -23,7 +23,9 @@ def _incident_or_execution(text: str) -> str:
         return f"RUN-{int(found[1])}"
     if found := _INCIDENT.fullmatch(text.upper()):
         return f"INC-{int(found[1])}"
-    raise typer.BadParameter(f"{text!r} is neither an incident nor a run; they look like INC-12 and RUN-7")
+    if text.lower() == "agent":
+        return "agent"
+    raise typer.BadParameter(f"{text!r} is neither an incident nor a run (INC-12, RUN-7), nor agent")
 
 
 def _some_incident(text: str | None) -> str | None:
@@ -37,8 +39,8 @@ IncidentId = Annotated[
 About = Annotated[
     str,
     typer.Argument(
-        metavar="INC-12|RUN-7",
-        help="An incident, or a run of a runbook.",
+        metavar="INC-12|RUN-7|agent",
+        help="An incident, a run of a runbook, or what concerns the agent itself.",
         callback=_incident_or_execution,
         autocompletion=open_incidents,
     ),

@@ -74,7 +74,7 @@ def show(
     store: Stopped = None,
     as_json: Json = False,
 ) -> None:
-    """The whole story of an incident, or of a runbook that was run by hand."""
+    """The whole story of an incident, of a run by hand, or of the agent itself."""
 
     def in_store(record: "Store") -> object:
         from agent.runtime.control.told import story_from

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.model.decision import Decision
+from agent.model.timeline import Entry, EntryKind
 from agent.runtime.store import Store
 from tests.functional.control_site import Said, paramedic, short_folder
 from tests.functional.told_stories import BY_HAND, INCIDENT, NOTICED, RELOAD, RESTART, STORY
@@ -361,3 +362,15 @@ def test_questions_to_an_agent_import_nothing_heavy() -> None:
     assert "typer" in imported
     assert not imported & {"fastapi", "starlette", "uvicorn", "sqlalchemy", "alembic", "paramiko", "requests", "yaml"}
     assert not imported & {"jinja2", "apscheduler", "prometheus_client", "prometheus_api_client", "psutil", "checks"}
+
+
+def test_what_concerns_the_agent_itself_is_told_from_its_record(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "paramedic.db") as store:
+        said = ("started: paramedic 0.1.0 on watch1", "refused to freeze: it takes the role commander")
+        entries = [Entry(NOTICED + n, "agent", EntryKind.AGENT, text) for n, text in enumerate(said)]
+        store.commit([Decision(entries=(*entries, Entry(NOTICED, "INC-1", EntryKind.NOTE, "another's")))], NOTICED)
+    told = paramedic("show", "agent", "--store", str(tmp_path))
+    assert told.code == 0, told.err
+    assert [line for line in told.out.splitlines() if "paramedic 0.1.0 on watch1" in line]
+    assert told.out.index("started") < told.out.index("refused to freeze")
+    assert "another's" not in told.out

@@ -62,7 +62,7 @@ def test_show_of_what_is_not_there_is_no(site: ControlSite) -> None:
 
 def test_a_word_that_is_neither_an_incident_nor_a_run_is_told_both() -> None:
     said = " ".join(paramedic("show", "RUNN-1").err.replace("│", " ").split())
-    assert "neither an incident nor a run; they look like INC-12 and RUN-7" in said
+    assert "neither an incident nor a run (INC-12, RUN-7), nor agent" in said
 
 
 def test_incidents_are_listed_or_said_to_be_none(site: ControlSite) -> None:

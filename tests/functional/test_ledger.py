@@ -132,6 +132,12 @@ def test_a_second_request_is_told_what_came_of_the_first(site: Site) -> None:
     first, second = site.run(command), site.run(command, again=True)
     assert (second.status, second.stdout) == (first.status, first.stdout) == (4, "out\n")
     assert (site.home / "ran").read_text() == "ran\n"
+    assert first.seconds >= second.seconds  # as long as the command took, not as the answer did
+
+
+def test_what_is_asked_for_again_took_as_long_as_the_host_says(site: Site) -> None:
+    site.run("sleep 1.1")
+    assert site.run("sleep 1.1", again=True).seconds >= 1.1
 
 
 def test_of_many_at_once_one_carries_it_out(site: Site) -> None:
@@ -305,7 +311,10 @@ def test_a_banner_does_not_disturb(usual: Site) -> None:
     assert (result.stdout, result.stderr) == ("out\n", "err\n")
 
 
-@pytest.mark.parametrize("words", ["here", "done", "done x y", "done 0", "done 0 boot id", "what 0 boot", ""])
+@pytest.mark.parametrize(
+    "words",
+    ["here", "done", "done x y", "done 0", "done 0 boot id", "done 0 boot 1.00", "done 0 boot 1 2", "what 0 b", ""],
+)
 def test_an_answer_that_makes_no_sense_is_none(words: str) -> None:
     result = CommandResult(0, f"Welcome!\nmark here\nmark {words}\noutput", "")
     assert answer(result, "mark") == Told("")

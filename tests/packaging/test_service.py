@@ -171,7 +171,7 @@ def test_people_are_known_and_do_what_their_role_allows(service: Service) -> Non
     service.until_journal("agent refused: refused to freeze: it takes the role commander, and vera is a viewer")
     assert service.asked_by("mallory", "status")[0] == 5, "of the socket's group, but with no role"
     code, said = service.asked_by("stranger", "status")
-    assert code == 3
+    assert code == 5
     assert "you may not speak to the agent" in said
     assert service.asked_by("rick", "report", "the shop is slow")[0] == 0
     [reported] = [each for each in service.json("incidents")["incidents"] if each["reporter"]]

@@ -1,19 +1,25 @@
 """What the record tells, with or without a running agent."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from agent.model.views import ChainView, StoredEntry, Story
-from agent.runtime.store import Store
+from agent.runtime.store import Record, Store
 
 _STORY_LIMIT = 10_000
 """Entries of one incident that are shown."""
+
+_LATEST = 1_000
+"""Entries about the agent itself that are shown: it has no end."""
 
 _LOOKED_OVER_WITHIN = 20.0
 """Seconds in which the pages of the file are looked at for damage."""
 
 
 def story_from(store: Store, about: str) -> Story | None:
-    """The story of an incident or an execution; None when there is neither."""
+    """The story of an incident, an execution or the agent itself; None when there is none."""
+    if about == "agent":
+        return Story(None, (), _stored(store.latest(about, _LATEST)))
     incident = store.incident(about)
     alone = store.execution(about)
     if incident is None and alone is None:
@@ -21,10 +27,14 @@ def story_from(store: Store, about: str) -> Story | None:
     executions = store.executions_of(about) if incident else [alone] if alone else []
     told_under = about if incident or alone is None or alone.incident is None else alone.incident
     records = store.timeline(told_under, limit=_STORY_LIMIT)
-    entries = tuple(StoredEntry(record.seq, record.entry, record.hash) for record in records)
+    entries = _stored(records)
     if alone and alone.incident:
         entries = tuple(one for one in entries if one.entry.data.get("execution") == about)
     return Story(incident, tuple(executions), entries)
+
+
+def _stored(records: Iterable[Record]) -> tuple[StoredEntry, ...]:
+    return tuple(StoredEntry(record.seq, record.entry, record.hash) for record in records)
 
 
 def chain_of(store: Store) -> ChainView:

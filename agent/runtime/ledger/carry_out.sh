@@ -9,6 +9,7 @@ left=
 trap : HUP PIPE TERM
 trap 'over=yes' USR1
 trap 'left=yes' USR2
+read -r from rest 2>/dev/null </proc/uptime
 read -r stat 2>/dev/null <"/proc/$$/stat" && began=$(set -- $stat && echo "${22}")
 printf '%-99s\n' "$$ $began $booted" 1<>"$claim/runner.new"
 mv "$claim/runner.new" "$claim/runner"
@@ -83,6 +84,7 @@ rm -f "$claim/out.pipe" "$claim/err.pipe"
 how=done
 if [ -f "$claim/late" ]; then how=late; fi
 if [ -n "$left" ]; then how=left; fi
+read -r to rest 2>/dev/null </proc/uptime
 # Over what is there already, which takes no room; and then at once, which is why the name changes last.
-printf '%-40s\n' "$how $status" 1<>"$claim/result.new"
+printf '%-40s\n' "$how $status $from $to" 1<>"$claim/result.new"
 mv "$claim/result.new" "$claim/result"

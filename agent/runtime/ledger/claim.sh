@@ -124,9 +124,9 @@ if [ ! -d "$claim" ]; then
     fi
 fi
 follow
-read -r how status <"$claim/result"
+read -r how status times <"$claim/result"
 [ -n "$how" ] || lost "what came of the step did not reach the host's disk"
-say "$how" "$status" "$(since)"
+say "$how" "$status" "$(since)" $times
 output out
 printf '\n%s\n' "$mark" >&2
 output err >&2

@@ -20,8 +20,10 @@ FROM_STDIN = "exec sh -c 'eval \"$(cat)\"' paramedic"
 ROOM = 4096
 """Bytes of an answer that are ours, beside the outputs."""
 
-_ENDED = re.compile(r"\d{1,3} [\w-]{1,64}")
-"""Exit status, and boot id with the ledger's own."""
+_ENDED = re.compile(r"(\d{1,3}) ([\w-]{1,64})(?: (\d{1,12}\.\d\d) (\d{1,12}\.\d\d))?")
+"""Exit status, boot id with the ledger's own, and the host's uptime when it began and when it ended."""
+
+ENDINGS = ("done", "late", "left")
 
 _DROPPED = re.compile(r"\n\[(\d{1,18}) bytes dropped\]\n")
 
@@ -35,17 +37,35 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """`boot`: of the host and the ledger; `seconds` that it took, by the host's own clock, where it has one."""
+
+    status: int
+    boot: str
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """A host's answer, and what the step printed.
 
     `how`, and the `rest` of the words: `place` BOOT FOLDER; `done`, `late` (killed at its end) or `left` (could not be
-    killed) STATUS BOOT; `lost` or `refused` with the reason; empty if the answer is not whole.
+    killed) STATUS BOOT [UPTIME UPTIME]; `lost` or `refused` with the reason; empty if the answer is not whole.
     """
 
     how: str
     rest: str = ""
     stdout: str = ""
     stderr: str = ""
+
+    @property
+    def ended(self) -> "Ended | None":
+        """What is said of a command that is over; None for another answer."""
+        found = _ENDED.fullmatch(self.rest)
+        if found is None or self.how not in ENDINGS:
+            return None
+        status, boot, began, ended = found.groups()
+        return Ended(int(status), boot, max(0.0, float(ended) - float(began)) if began else None)
 
     @property
     def dropped(self) -> int:
@@ -66,7 +86,7 @@ def answer(result: CommandResult, mark: str) -> Told | None:
         return None
     head, _, stdout = lines[-1].partition("\n")
     how, _, rest = head.partition(" ")
-    if how not in ("place", "lost", "refused") and not (how in ("done", "late", "left") and _ENDED.fullmatch(rest)):
+    if how not in ("place", "lost", "refused") and not (how in ENDINGS and _ENDED.fullmatch(rest)):
         return Told("")
     _, _, stderr = result.stderr.rpartition(f"\n{mark}\n")
     return Told(how, rest, stdout, stderr)

@@ -129,15 +129,17 @@ class StepShell:
     def _result(self, host: Host, ledger: Ledger, told: Told, timeout: float, seconds: float) -> CommandResult:
         if told.how == "refused" and not self._again:
             raise HostError(host.name, f"there is no room to keep on record what the step did: {told.rest}")
-        if told.how in ("lost", "refused"):
+        ended = told.ended
+        if ended is None:
             raise ConnectionLost(host.name, told.rest)
-        status, boot = told.rest.split(" ", 1)
-        self._ledgers.seen(host, ledger, boot)
+        self._ledgers.seen(host, ledger, ended.boot)
         if told.how != "done":
             end = "was killed" if told.how == "late" else "could not be killed"
             text = f"the command did not end within {timeout:g} s and {end}"
             raise CommandTimedOut(host.name, text, told.stdout, told.stderr)
-        return CommandResult(int(status), told.stdout, told.stderr, told.dropped, seconds)
+        if self._again and ended.seconds is not None:
+            seconds = ended.seconds  # not of our asking: it was under way before
+        return CommandResult(ended.status, told.stdout, told.stderr, told.dropped, seconds)
 
 
 def _said(yes: bool) -> str:

@@ -190,6 +190,11 @@ class Store:
         with self._database.reading() as connection:
             return timeline.records(connection, about=about, after_seq=after_seq, limit=limit, kinds=kinds)
 
+    def latest(self, about: str, limit: int) -> list[Record]:
+        """So many of the latest about an incident, an execution or `agent`, oldest first."""
+        with self._database.reading() as connection:
+            return timeline.latest(connection, about, limit)
+
     def verify(self, last: int | None = None) -> Verification:
         """Whether every record of the timeline is as it was written; see `timeline` for what this can show.
 

@@ -143,6 +143,12 @@ def records(
     return [_record(row) for row in connection.execute(query)]
 
 
+def latest(connection: Connection, about: str, limit: int) -> list[Record]:
+    """Oldest first. Raises StoreCorrupt when a record cannot be read."""
+    query = select(TIMELINE).where(_COLUMNS.about == about).order_by(_COLUMNS.seq.desc()).limit(limit)
+    return [_record(row) for row in connection.execute(query)][::-1]
+
+
 def _record(row: Row[Any]) -> Record:
     try:
         entry = Entry(row.at, row.about, EntryKind(row.kind), row.text, row.actor, json.loads(row.data))
