@@ -17,7 +17,7 @@ _MORE = ("priority", "within", "of")
 def check_levels(source: Folder, path: Path, levels: Mapping[Level, LevelRules]) -> None:
     for level, rules in levels.items():
         for place, condition in _each((*path, level.value), rules):
-            _check(source, place, condition)
+            check_condition(source, place, condition)
             if (share := condition.hosts_healthy) and not (share.below and share.share > 0):
                 hint = "a level is reached when too few are healthy: write below 60%"
                 source.report((*place, "hosts_healthy"), f"'{share}' says nothing is wrong", hint)
@@ -26,7 +26,7 @@ def check_levels(source: Folder, path: Path, levels: Mapping[Level, LevelRules])
 
 def check_stand_down(source: Folder, path: Path, rules: Conditions) -> None:
     for place, condition in _each(path, rules):
-        _check(source, place, condition)
+        check_condition(source, place, condition)
         if condition.hosts_healthy and condition.hosts_healthy.below:
             hint = "an emergency is over when enough are healthy: write at least 90%"
             source.report((*place, "hosts_healthy"), f"'{condition.hosts_healthy}' is no good end", hint)
@@ -42,7 +42,8 @@ def _each(path: Path, rules: Conditions) -> Iterator[tuple[Path, Condition]]:
             yield (*path, key, index), condition
 
 
-def _check(source: Folder, path: Path, condition: Condition) -> None:
+def check_condition(source: Folder, path: Path, condition: Condition) -> None:
+    """Whether one condition by itself can come about, wherever it stands."""
     kind = condition.kind
     for key in _MORE:
         if key in condition.model_fields_set and key not in _TAKES.get(kind, ()):

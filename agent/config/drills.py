@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+from agent.config.conditions import check_condition
 from agent.config.library import Library
 from agent.config.names import named, refer, refer_to_hosts
 from agent.config.problem import Path, say_known
@@ -12,7 +13,6 @@ from agent.config.source import Folder
 from agent.config.validation import validate
 from agent.core.guard import Reason
 from agent.model.drill import Drill, Expectation, Injection
-from agent.model.plan import Condition
 from agent.model.quantities import say_duration
 from agent.model.settings import Settings
 
@@ -45,7 +45,7 @@ class _Reader:
         drill = self._drill
         self._allowed = self._hosts()
         if drill.plan is not None:
-            self._refer_to_plan((*self._at, "plan"), drill.plan)
+            refer(self._source, (*self._at, "plan"), "plans", drill.plan)
         if drill.runbook is not None:
             self._refer_to_runbook((*self._at, "runbook"), drill.runbook)
         if drill.owner is not None:
@@ -59,7 +59,7 @@ class _Reader:
         for index, question in enumerate(drill.ask):
             self._refer_to_objective((*self._at, "ask", index, "objective"), question.objective)
         for index, condition in enumerate(drill.stop_if):
-            self._check_condition((*self._at, "stop_if", index), condition)
+            check_condition(self._source, (*self._at, "stop_if", index), condition)
         for index, undo in enumerate(drill.rollback):
             self._check_allowed((*self._at, "rollback", index, "host"), undo.host)
         if is_whole:
@@ -118,7 +118,7 @@ class _Reader:
             source.report((*at, "refused"), f"there is no reason '{expected.refused}' for a refusal", hint)
         for key in ("plan", "stood_down"):
             if (plan := getattr(expected, key)) is not None:
-                self._refer_to_plan((*at, key), plan)
+                refer(source, (*at, key), "plans", plan)
         if expected.level is not None and expected.plan is None:
             source.report((*at, "level"), "no plan is expected here", "write plan: NAME beside it")
         for key in ("recovered", "ticket"):
@@ -144,15 +144,6 @@ class _Reader:
             known = sorted({str(each) for plan in plans for each in plan.roles})
             what = f"plan '{plans[0].name}' has nobody as {role.said}"
             self._source.report((*at, "acknowledged"), what, say_known(role.value, known))
-
-    def _check_condition(self, at: Path, condition: Condition) -> None:
-        if condition.check_critical is not None:
-            refer(self._source, (*at, "check_critical"), "checks", condition.check_critical)
-        sort, _, name = (condition.of or "").partition(":")
-        if sort in ("service", "group"):
-            refer(self._source, (*at, "of"), f"{sort}s", name)
-        elif condition.of is not None:
-            self._source.report((*at, "of"), f"'{condition.of}' names no hosts", "write service:NAME or group:NAME")
 
     def _check_objectives(self) -> None:
         used = {each.objective for each in self._drill.expect} | {each.objective for each in self._drill.ask}
@@ -199,10 +190,6 @@ class _Reader:
     def _refer_to_objective(self, at: Path, name: str | None) -> None:
         if name is not None:
             self._refer_to(at, name, self._drill.objectives, "objective", "write it under objectives: NAME: what it is")
-
-    def _refer_to_plan(self, at: Path, name: str) -> None:
-        if self._source.is_whole:
-            self._refer_to(at, name, self._settings.plans, "emergency plan", "write it under plans:")
 
     def _refer_to_runbook(self, at: Path, name: str) -> None:
         if self._library.is_whole:

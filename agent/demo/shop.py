@@ -1,15 +1,18 @@
-"""The shop's web server: something to break. Run by path: `shop.py FOLDER PORT` (re)starts it.
+"""The shop's web server: something to break. Run by path: `shop.py FOLDER PORT [--needs PORT]` (re)starts it.
 
 It answers `/healthz` with 200 "ok", or with 500 once FOLDER/spoiled exists, which stands for a cache
-gone bad: a fresh start clears it. Standard library only, so that it starts fast and anywhere.
+gone bad: a fresh start clears it. FOLDER/broken stands for a bad release, which no start clears; and what it
+`--needs` may be gone. With `--unless-running` one that runs is left alone. Standard library only, so that it starts
+fast and anywhere.
 """
 
+import argparse
 import http.server
 import os
 import select
 import signal
+import socket
 import socketserver
-import sys
 from pathlib import Path
 
 
@@ -17,11 +20,16 @@ class Shop(http.server.BaseHTTPRequestHandler):
     """Every path is the front page but `/healthz`."""
 
     folder: Path
+    needs: int | None = None
 
     def do_GET(self) -> None:
         status, text = 200, "The shop is open.\n"
         if (self.folder / "spoiled").exists():
             status, text = 500, "the cache is spoiled\n"
+        elif (self.folder / "broken").exists():
+            status, text = 500, "this release is broken\n"
+        elif self.needs is not None and not answers(self.needs):
+            status, text = 503, "no database\n"
         elif self.path == "/healthz":
             text = "ok\n"
         body = text.encode()
@@ -41,17 +49,35 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 def main() -> None:
     """Exits 0 when the shop answers; with a traceback if the port is taken."""
-    folder, port = Path(sys.argv[1]), int(sys.argv[2])
+    given = argparse.ArgumentParser()
+    given.add_argument("folder", type=Path)
+    given.add_argument("port", type=int)
+    given.add_argument("--needs", type=int, metavar="PORT")
+    given.add_argument("--unless-running", action="store_true")
+    words = given.parse_args()
+    folder: Path = words.folder
+    if words.unless_running and shop_of(folder / "pid"):
+        return
     end_predecessor(folder / "pid")
     (folder / "spoiled").unlink(missing_ok=True)
     Shop.folder = folder
-    server = Server(("127.0.0.1", port), Shop)
+    Shop.needs = words.needs
+    server = Server(("127.0.0.1", words.port), Shop)
     if os.fork():
         os._exit(0)  # the port is ours: whoever connects from now on is answered
     os.setsid()
     (folder / "pid").write_text(f"{os.getpid()}\n")
     detach(folder / "log")
     server.serve_forever()
+
+
+def answers(port: int) -> bool:
+    """Whether anybody takes connections there."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=0.5):
+            return True
+    except OSError:
+        return False
 
 
 def end_predecessor(pid_file: Path) -> None:

@@ -17,20 +17,26 @@ from agent.demo.waiting import SiteError, answers, free_port, until
 
 START_WEB = """\
 #!/bin/sh
-# Start the shop's web server. One that runs already is ended first. Exits 0 when it answers.
-exec {python} -I {shop} {folder} {port}
+# Start it. One that runs already is ended first, or with --unless-running left alone. Exits 0 when it answers.
+exec {python} -I {shop} {folder} {port} {needs} "$@"
 """
 
 
 class Web:
-    """The shop in `folder`, healthy when `url` answers 200. A runbook restarts it with `restart_command`."""
+    """The shop in `folder`, healthy when `url` answers 200. A runbook restarts it with `restart_command`.
 
-    def __init__(self, folder: Path, *, port: int | None = None) -> None:
+    `needs`: port of what must answer for it to be healthy; `script`: what starts it, in its folder.
+    """
+
+    def __init__(
+        self, folder: Path, *, port: int | None = None, needs: int | None = None, script: str = "start-web"
+    ) -> None:
         self.folder = folder.resolve()
+        self._needs = needs
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}/healthz"
         self.pid_file = self.folder / "pid"
-        self.start_script = self.folder / "start-web"
+        self.start_script = self.folder / script
         self.restart_command = f"sh {shlex.quote(str(self.start_script))}"
 
     @property
@@ -52,7 +58,8 @@ class Web:
         self.folder.mkdir(parents=True, exist_ok=True)
         words = {"python": sys.executable, "shop": shop.__file__, "folder": self.folder, "port": self.port}
         quoted = {name: shlex.quote(str(word)) for name, word in words.items()}
-        self.start_script.write_text(START_WEB.format(**quoted))
+        needs = "" if self._needs is None else f"--needs {self._needs}"
+        self.start_script.write_text(START_WEB.format(**quoted, needs=needs))
         self.start_script.chmod(0o755)
         try:
             done = subprocess.run(
