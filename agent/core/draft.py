@@ -122,6 +122,12 @@ class Draft:
         return [exercise for exercise in known.values() if exercise is not None]
 
     @property
+    def has_news(self) -> bool:
+        """Whether more has changed than the volatile windows."""
+        changed = self._health, self._incidents, self._executions, self._treatments, self._activations, self._forgotten
+        return any(changed)
+
+    @property
     def freeze(self) -> GlobalFreeze | None:
         return self._freeze if self._freeze_changed else self.state.freeze
 

@@ -7,7 +7,7 @@ results come back as events.
 from dataclasses import replace
 from typing import assert_never
 
-from agent.core import health, incidents, people, response, restoration, treatment
+from agent.core import emergency, health, incidents, people, response, restoration, treatment
 from agent.core.clock_set import clock_set
 from agent.core.draft import Draft
 from agent.core.guard import Reason
@@ -68,7 +68,7 @@ def decide(state: State, event: Event) -> Decision:
             draft.reply = people.act(draft, event.actor, event.act, event.closed)
         case _:
             assert_never(event)
-    _after_executions(draft)
+    _follow_up(draft, event)
     return draft.decision()
 
 
@@ -89,7 +89,9 @@ def _observed(draft: Draft, event: Observed) -> None:
             _take(draft, answered, observation, missing_since=answered.at if since is None else since)
             seen.add(key)
             _forget_if_gone_for_good(draft, key)
-    incidents.follow(draft, draft.changed_health())
+    concerned = incidents.follow(draft, draft.changed_health())
+    emergency.follow(draft)  # before anything is treated that a plan takes charge of
+    incidents.consider(draft, concerned)
     keys = frozenset(seen)
     for execution in draft.executions():
         treatment.observed(draft, execution, keys)
@@ -181,6 +183,7 @@ def _started(draft: Draft, event: Started) -> None:
         ended = treatment.resumed(draft, execution, event.never_begun)
         if not ended.is_running and ended.stopped_because:
             response.after_treatment(draft, ended, late=ended.stopped_because)
+    emergency.resumed(draft)
     _forget_what_nobody_asks(draft)
 
 
@@ -190,6 +193,7 @@ def _stood_still(draft: Draft, event: StoodStill) -> None:
     draft.record("agent", EntryKind.AGENT, f"nothing was decided for {say_duration(event.seconds)}: {because}")
     for execution in draft.executions():
         treatment.resumed(draft, execution, ())
+    emergency.resumed(draft)
 
 
 def _reloaded(draft: Draft, event: Reloaded) -> None:
@@ -217,6 +221,16 @@ def _message_ended(draft: Draft, event: MessageEnded) -> None:
     said = f"could not be delivered: {event.error}" if event.error else "delivered"
     text = f"message to {event.target} {said}"
     draft.record(event.about, EntryKind.MESSAGE, text, message=event.id, delivered=event.error is None)
+
+
+def _follow_up(draft: Draft, event: Event) -> None:
+    """What follows from the rest of the decision, until nothing more does."""
+    always = isinstance(event, TimePassed | Started | Reloaded | ClockSet)
+    ended = -1
+    while len(draft.ended_executions()) != ended:
+        ended = len(draft.ended_executions())
+        _after_executions(draft)
+        emergency.follow(draft, always=always)
 
 
 def _after_executions(draft: Draft) -> None:

@@ -73,7 +73,8 @@ class Refused:
 @dataclass
 class Circumstances:
     """All a guard looks at. `under_treatment`: host to the execution that is treating it now; `groups`: host to
-    the groups it belongs to.
+    the groups it belongs to; `in_charge`: host to the activation of the emergency plan that is in charge of it;
+    `exercised`: host to the exercise under way there.
 
     In a storm a thousand hosts are asked about in one decision: everything is looked up by host.
     """
@@ -84,6 +85,8 @@ class Circumstances:
     treatments: tuple[Treatment, ...] = ()
     under_treatment: dict[str, str] = field(default_factory=dict)
     groups: Mapping[str, tuple[Group, ...]] = field(default_factory=dict)
+    in_charge: Mapping[str, str] = field(default_factory=dict)
+    exercised: Mapping[str, str] = field(default_factory=dict)
 
     def begin(self, treatment: Treatment) -> None:
         """This host is under treatment from now on."""
@@ -134,10 +137,13 @@ def refuse_start(runbook: Runbook, circumstances: Circumstances) -> Refused | No
     return None
 
 
-def refuse_host(host: str, runbook: Runbook, circumstances: Circumstances) -> Refused | None:
-    """Whether something forbids treating this host with this runbook now."""
+def refuse_host(host: str, runbook: Runbook, circumstances: Circumstances, plan: str | None = None) -> Refused | None:
+    """Whether something forbids treating this host with this runbook now. `plan`: the activation that orders it."""
     if circumstances.freeze:
         return refuse_start(runbook, circumstances)
+    reserved = _reserved(host, circumstances, plan)
+    if reserved:
+        return reserved
     here = circumstances.treated(host)
     by_this_runbook = [treatment.at for treatment in here if treatment.runbook == runbook.name]
     return (
@@ -147,6 +153,15 @@ def refuse_host(host: str, runbook: Runbook, circumstances: Circumstances) -> Re
         or _cooling_down(host, here, circumstances)
         or _budget_spent(host, circumstances)
     )
+
+
+def _reserved(host: str, circumstances: Circumstances, plan: str | None) -> Refused | None:
+    """Whether somebody else has the say on this host for the time being."""
+    in_charge = circumstances.in_charge.get(host, plan)
+    if in_charge != plan:
+        return Refused(Reason.EMERGENCY, f"{in_charge} is in charge of {host}")
+    exercise = circumstances.exercised.get(host)
+    return Refused(Reason.EXERCISE, f"{exercise} is under way on {host}") if exercise else None
 
 
 def _over_limit(limit: Rate | None, times: Iterable[float], at: float, subject: str) -> Refused | None:

@@ -12,7 +12,7 @@ from agent.core.variables import given_values
 from agent.core.wording import after_colon, few, say_all, saying, title
 from agent.model.commands import Milestone
 from agent.model.health import Health, Key
-from agent.model.incident import Incident, Origin, Phase, Rung, Symptom
+from agent.model.incident import Incident, Phase, Rung, Symptom
 from agent.model.observation import Verdict
 from agent.model.quantities import say_duration
 from agent.model.timeline import AGENT, EntryKind
@@ -33,16 +33,20 @@ _Index = dict[str, dict[Key, Symptom]]
 """Incident to subject to symptom."""
 
 
-def follow(draft: Draft, changes: Iterable[Change]) -> None:
-    """What changed health means for incidents. Each one concerned is then considered, once."""
+def follow(draft: Draft, changes: Iterable[Change]) -> list[str]:
+    """What changed health means for incidents; the ids of those concerned, to be considered."""
     changes = tuple(changes)
     concerned = _clear(draft, changes)
     symptoms = [symptom for change in changes for symptom in _symptoms(draft, *change)]
     symptoms.sort(key=lambda symptom: (symptom.key.check, symptom.blind))
     for _, alike in groupby(symptoms, key=lambda symptom: (symptom.key.check, symptom.blind)):
         concerned += _admit(draft, list(alike))
-    concerned += _flapping(draft, changes)
-    for id in dict.fromkeys(concerned):
+    return list(dict.fromkeys(concerned + _flapping(draft, changes)))
+
+
+def consider(draft: Draft, ids: Iterable[str]) -> None:
+    """Decide what happens next to each of these incidents."""
+    for id in ids:
         incident = draft.incident(id)
         if incident:
             response.consider(draft, incident)
@@ -245,7 +249,7 @@ def _open(draft: Draft, alike: Sequence[Symptom]) -> Incident:
     team = selection.team_for(category, symptom.service, draft.settings)
     incident = Incident(
         id=f"INC-{draft.count('incident')}",
-        origin=Origin.MONITORING,
+        origin=draft.settings.origin,
         phase=Phase.NEW,
         title=title(symptom, len(alike) if len(alike) >= draft.settings.policy.storm.subjects else 1),
         category=category,

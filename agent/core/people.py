@@ -96,6 +96,10 @@ def _on_incident(draft: Draft, actor: str, incident: Incident, what: _OnIncident
                 True, f"{incident.id} is with a person now; the agent starts no further treatment", incident.id
             )
         case events.Resolve(_, reason):
+            plan = draft.activation(incident.plan) if incident.plan else None
+            if plan and plan.stage.is_active:
+                how = f"paramedic plan stand-down {plan.id}"
+                return Reply(False, f"{incident.id} lasts as long as {plan.id}: {how}", incident.id)
             incident = _start_afresh(draft, incident)
             response.resolve(draft, incident, Move.RESOLVE, reason or f"resolved by {actor}", actor=actor)
             return Reply(True, f"{incident.id} is resolved; if a check still fails it opens again", incident.id)
@@ -293,6 +297,9 @@ def _start_by_hand(
 
 
 def _approve(draft: Draft, actor: str, answer: events.Approve) -> Reply:
+    of_plan = emergency.approve(draft, actor, answer)
+    if of_plan is not None:
+        return of_plan
     incident = draft.incident(answer.about)
     execution = draft.execution((incident.execution or "") if incident else answer.about)
     done = execution and treatment.answered(draft, execution, yes=answer.yes, actor=actor, reason=answer.reason)

@@ -242,6 +242,9 @@ def reopen(draft: Draft, incident: Incident, because: str, *, actor: str) -> Non
 def time_passed(draft: Draft, incident: Incident) -> None:
     """The incident is due: close it, or look again."""
     if incident.phase is Phase.RESOLVED:
+        if incident.plan and draft.activation(incident.plan):  # it closes with the review of its plan
+            draft.put_incident(replace(incident, due=draft.at + draft.settings.policy.lifecycle.close_after))
+            return
         close(draft, incident, "no relapse since it was resolved")
         return
     consider(draft, incident)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from agent.core.draft import Draft
 from agent.model.commands import Milestone, UpdateTicket
 from agent.model.incident import Incident, Phase
+from agent.model.text import some
 
 _LISTED = 50
 """Symptoms and hosts named in a ticket; every update carries them."""
@@ -70,6 +71,8 @@ def describe(incident: Incident) -> str:
     if incident.attempts:
         lines += ["", "Treatments so far:"]
         lines += [f"- {attempt.runbook} ({attempt.execution}): {attempt.outcome}" for attempt in incident.attempts]
+    if incident.linked:
+        lines += ["", f"Stands for: {some(incident.linked, _LISTED)}"]
     classification = incident.classification
     lines += [
         "",

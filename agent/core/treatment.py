@@ -44,8 +44,12 @@ def start(
     actor: str = AGENT,
     variables: Mapping[str, object] | None = None,
     override: str | None = None,
+    plan: str | None = None,
 ) -> Execution:
-    """Start a runbook on hosts. `verify`: per host, what must be well afterwards. The guards have been asked."""
+    """Start a runbook on hosts. `verify`: per host, what must be well afterwards. The guards have been asked.
+
+    `plan`: the activation of an emergency plan that orders it.
+    """
     values, _ = variables_for(runbook, variables or {})
     execution = Execution(
         id=f"RUN-{draft.count('execution')}",
@@ -60,6 +64,7 @@ def start(
         variables=values,
         override=override,
         signed_by=runbook.signed_by,
+        plan=plan,
     )
     signed = {"signed_by": runbook.signed_by} if runbook.signed_by else {}
     despite = f", guards overruled: {override}" if override else ""

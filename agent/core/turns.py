@@ -40,7 +40,16 @@ def _look_around(draft: Draft) -> Circumstances:
             if run.phase not in (RunPhase.WAITING, RunPhase.ENDED)
         },
         groups=draft.settings.groups_of_hosts,
+        in_charge=_in_charge(draft),
+        exercised={host: exercise.id for exercise in draft.exercises() for host in exercise.hosts},
     )
+
+
+def _in_charge(draft: Draft) -> dict[str, str]:
+    """Host to the plan that is in charge of it: of two, the one that was activated first."""
+    active = [activation for activation in draft.activations() if activation.stage.is_active]
+    active.sort(key=lambda activation: (activation.activated_at, activation.number), reverse=True)
+    return {host: activation.id for activation in active for host in activation.hosts}
 
 
 def start_batch(draft: Draft, execution: Execution, batch: Sequence[HostRun]) -> Execution:
@@ -117,7 +126,7 @@ def _start_waiting(case: Case, run: HostRun, around: Circumstances, refusals: di
 def _needed(draft: Draft, execution: Execution) -> frozenset[str] | None:
     """The hosts that the agent may treat: it leaves alone what is well by now. None: every one."""
     incident = draft.incident(execution.incident) if execution.incident else None
-    if incident is None or execution.actor != AGENT:
+    if incident is None or execution.actor != AGENT or execution.plan is not None:
         return None
     runbook = draft.runbook(execution.digest)
     if runbook is not None and runbook.hosts != "affected":
@@ -127,7 +136,7 @@ def _needed(draft: Draft, execution: Execution) -> frozenset[str] | None:
 
 def _refuse_host(case: Case, around: Circumstances) -> Refused | None:
     if case.execution.override is None:
-        return guard.refuse_host(case.host.name, case.runbook, around)
+        return guard.refuse_host(case.host.name, case.runbook, around, case.execution.plan)
     return guard.refuse_busy(case.host.name, around)  # two treatments of one host at a time: not even by order
 
 

@@ -11,8 +11,9 @@ from agent.core.engine import decide
 from agent.core.restoration import SKIPPED
 from agent.core.state import State
 from agent.model import events
+from agent.model.activation import Activation, Stage
 from agent.model.check import CheckRules
-from agent.model.commands import Ask, RunStep, UpdateTicket
+from agent.model.commands import Ask, RunStep, SendMessage, UpdateTicket
 from agent.model.decision import Decision
 from agent.model.execution import Execution, RunPhase, StepOutcome, StepStatus
 from agent.model.health import Key
@@ -133,6 +134,8 @@ class Ward:
         self.steps: list[RunStep] = []
         self.updates: list[UpdateTicket] = []
         self.asked: list[Key] = []
+        self.messages: list[SendMessage] = []
+        self.over: dict[str, Activation] = {}
         self.pending: dict[str, RunStep] = {}
         self.closed: dict[str, Incident] = {}
         self.ended: dict[str, Execution] = {}
@@ -232,6 +235,9 @@ class Ward:
             freeze=old.freeze,
             counters=dict(old.counters),
             library=dict(old.library),
+            activations={id: through_the_store(activation) for id, activation in old.activations.items()},
+            watches={name: through_the_store(watch) for name, watch in old.watches.items()},
+            exercises={id: through_the_store(exercise) for id, exercise in old.exercises.items()},
         )
         decision = self.tell(
             events.Started(self.at, "paramedic 1 on here", frozenset() if begun else frozenset(self.pending))
@@ -249,6 +255,9 @@ class Ward:
 
     def execution(self, id: str = "RUN-1") -> Execution:
         return self.state.executions.get(id) or self.ended[id]
+
+    def plan(self, id: str = "PLAN-1") -> Activation:
+        return self.state.activations.get(id) or self.over[id]
 
     def under_way(self) -> list[tuple[str, str]]:
         """(host, step) of each command that was ordered and has not ended."""
@@ -274,6 +283,7 @@ class Ward:
                 self.closed[incident.id] = incident
             else:
                 self.closed.pop(incident.id, None)
+        self.over |= {id: each for id, each in decision.activations.items() if each.stage is Stage.CLOSED}
         self.ended |= {each.id: each for each in decision.executions.values() if not each.is_running}
         for command in decision.commands:
             match command:
@@ -283,6 +293,9 @@ class Ward:
                     self.pending[command.id] = command
                 case UpdateTicket():
                     self.updates.append(command)
+                case SendMessage():
+                    assert command.id not in {each.id for each in self.messages}, f"{command.id} is sent twice"
+                    self.messages.append(command)
                 case Ask(keys):
                     self.asked += keys
 
@@ -303,10 +316,14 @@ class Ward:
             assert steps <= {1, SKIPPED + 1}, f"ticket updates of {incident_id}: {numbers}"
         if isinstance(event, events.PersonActed) and decision.reply and not decision.reply.ok:
             changed = decision.entries or decision.commands or decision.incidents or decision.executions
+            changed = changed or decision.activations
             assert not changed, f"refused, and yet something changed: {decision}"
         due = self.state.next_due()
         dues = [incident.due for incident in self.state.incidents.values()]
         dues += [execution.due for execution in self.state.executions.values()]
+        dues += [activation.due for activation in self.state.activations.values()]
+        dues += [watch.due for watch in self.state.watches.values()]
+        dues += [exercise.until for exercise in self.state.exercises.values()]
         assert due == min((each for each in dues if each is not None), default=None), (
             "the timers and what is due disagree"
         )

@@ -1,5 +1,6 @@
 """Emergency plans: when one starts, what it does, and when it is over."""
 
-from agent.core.emergency.acts import act
+from agent.core.emergency.acts import act, approve
+from agent.core.emergency.course import follow, resumed
 
-__all__ = ["act"]
+__all__ = ["act", "approve", "follow", "resumed"]

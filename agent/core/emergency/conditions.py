@@ -69,11 +69,8 @@ class Judgement:
 
     def _met(self, prefix: str, rules: Conditions, *, lasting: bool = True) -> bool:
         """One of `any`, if there are any, and every one of `all`. What has no conditions is never met."""
-        found = {
-            name: (each.holds if lasting else each.is_true)
-            for name, _ in _named(prefix, rules)
-            for each in (self.conditions[name],)
-        }
+        judged = {name: self.conditions[name] for name, _ in _named(prefix, rules)}
+        found = {name: each.holds if lasting else each.is_true for name, each in judged.items()}
         anyone = [holds for name, holds in found.items() if name.startswith(f"{prefix}.any.")]
         every = [holds for name, holds in found.items() if name.startswith(f"{prefix}.all.")]
         return bool(found) and (not anyone or any(anyone)) and all(every)
