@@ -8,7 +8,6 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from functools import total_ordering
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
@@ -19,7 +18,6 @@ from agent.model.quantities import Duration, parse_share
 from agent.model.runbook import Runbook
 
 
-@total_ordering
 class Level(StrEnum):
     """Of an emergency. I is the gravest and compares as the greatest: `Level.I > Level.II`."""
 
@@ -33,8 +31,18 @@ class Level(StrEnum):
         """1 for the gravest."""
         return tuple(Level).index(self) + 1
 
+    # all four: a str has its own idea of each, and functools.total_ordering leaves those in place
     def __lt__(self, other: object) -> bool:
         return self.rank > other.rank if isinstance(other, Level) else NotImplemented
+
+    def __le__(self, other: object) -> bool:
+        return self.rank >= other.rank if isinstance(other, Level) else NotImplemented
+
+    def __gt__(self, other: object) -> bool:
+        return self.rank < other.rank if isinstance(other, Level) else NotImplemented
+
+    def __ge__(self, other: object) -> bool:
+        return self.rank <= other.rank if isinstance(other, Level) else NotImplemented
 
 
 class PlanRole(StrEnum):

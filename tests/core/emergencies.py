@@ -23,7 +23,7 @@ from agent.model.settings import Settings
 from tests.core.ward import Ward, check, runbook, settings
 
 HOSTS = ("web1", "web2", "web3", "web4")
-HALF_ILL = Condition.model_validate({"hosts_healthy": "below 60%", "for": 10})
+HALF_ILL = Condition.model_validate({"hosts_healthy": "below 60%", "for": 10.0})
 ROLES = {PlanRole.COMMANDER: ("carla", "dan"), PlanRole.TECHNICAL_LEAD: ("tim",), PlanRole.LIAISON: ("lea",)}
 
 
@@ -53,7 +53,7 @@ def plan(name: str = "shop-down", **more: Any) -> Plan:
             "scope": Scope(services=("shop",)),
             "roles": ROLES,
             "levels": {Level.I: LevelRules(), Level.II: level(HALF_ILL)},
-            "stand_down": StandDown.model_validate({"for": 30}),
+            "stand_down": StandDown.model_validate({"for": 30.0}),
             "hosts": HOSTS,
             "digest": f"digest of {name}",
             "report_every": 600.0,

@@ -315,8 +315,15 @@ class Ward:
             steps = {after - before for before, after in pairwise([0, *numbers])}
             assert steps <= {1, SKIPPED + 1}, f"ticket updates of {incident_id}: {numbers}"
         if isinstance(event, events.PersonActed) and decision.reply and not decision.reply.ok:
-            changed = decision.entries or decision.commands or decision.incidents or decision.executions
-            changed = changed or decision.activations
+            changed = any(
+                (
+                    decision.entries,
+                    decision.commands,
+                    decision.incidents,
+                    decision.executions,
+                    decision.activations,
+                )
+            )
             assert not changed, f"refused, and yet something changed: {decision}"
         due = self.state.next_due()
         dues = [incident.due for incident in self.state.incidents.values()]
