@@ -62,12 +62,12 @@ def reopen(ctx: typer.Context, incident: IncidentId, why: Why = None, as_json: J
 
 
 def approve(ctx: typer.Context, about: About, why: Why = None, as_json: Json = False) -> None:
-    """Say yes to a step that waits for approval."""
+    """Say yes to what waits for approval: a step, or an action of an emergency plan (as a commander)."""
     _act(ctx, "approvals", about, yes=True, reason=_one(why))
 
 
 def deny(ctx: typer.Context, about: About, why: Why = None, as_json: Json = False) -> None:
-    """Say no to a step that waits for approval."""
+    """Say no to what waits for approval."""
     _act(ctx, "approvals", about, yes=False, reason=_one(why))
 
 

@@ -5,6 +5,8 @@ The command reads these plain; building the model's types from them would cost m
 
 from typing import Any, TypedDict
 
+from agent.cli.emergency_answers import EmergencyAnswer
+
 
 class KeyAnswer(TypedDict):
     check: str
@@ -192,6 +194,7 @@ class StatusAnswer(TypedDict):
     steps_under_way: list[str]
     changed_runbooks: list[str]
     you: YouAnswer
+    emergencies: list[EmergencyAnswer]
 
 
 class SubjectAnswer(TypedDict):

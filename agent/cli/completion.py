@@ -35,3 +35,12 @@ def _named(path: str, name: str, says: str) -> Offers:
 open_incidents = _named("incidents", "id", "title")
 runbook_names = _named("runbooks", "name", "description")
 check_names = _named("checks", "name", "kind")
+plan_names = _named("plans", "name", "title")
+
+
+def activations(ctx: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:
+    """Emergencies that are not closed."""
+    for each in _asked(ctx, "activations").get("activations", ()):
+        one = each["activation"]
+        if str(one["id"]).startswith(incomplete.upper()):
+            yield safe(str(one["id"])), safe(str(one["title"]))[:60]

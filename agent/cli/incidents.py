@@ -83,7 +83,7 @@ def show(
 
     story: StoryAnswer | None = asked(session(ctx), store, lambda agent: agent.get("stories", about), in_store)
     if story is None:
-        raise refused(f"there is neither an incident nor a run called {about}")
+        raise refused(f"there is no incident, run or emergency called {about}")
     if as_json:
         say_json(story)
         return

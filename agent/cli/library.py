@@ -1,8 +1,12 @@
-"""The runbooks of a configuration that no agent runs."""
+"""The runbooks and emergency plans of a configuration that no agent runs."""
 
+from datetime import date
 from pathlib import Path
+from typing import cast
 
+from agent.cli import times
 from agent.cli.answers import RunbookAnswer
+from agent.cli.emergency_answers import PlanAnswer
 from agent.cli.reading import configuration_in
 
 
@@ -22,3 +26,14 @@ def runbooks_in(folder: Path) -> list[RunbookAnswer]:
         }
         for name, runbook in sorted(settings.runbooks.items())
     ]
+
+
+def plans_in(folder: Path) -> list[PlanAnswer]:
+    """As a running agent would answer. Raises ConfigProblems."""
+    from agent.runtime.control.emergency_views import plan_view
+    from agent.runtime.control.plain import plain
+
+    settings = configuration_in(folder).settings
+    today = date.fromtimestamp(times.now())
+    found = [plan_view(plan, settings, today) for _, plan in sorted(settings.plans.items())]
+    return cast(list[PlanAnswer], plain(found))

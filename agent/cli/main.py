@@ -14,7 +14,9 @@ from agent.cli.exits import Code, Failure
 from agent.cli.freeze import freeze, unfreeze
 from agent.cli.hosts import hosts
 from agent.cli.incidents import incidents, show
+from agent.cli.plans import plan
 from agent.cli.records import records
+from agent.cli.resources import resources
 from agent.cli.runbooks import runbook
 from agent.cli.schema import schema
 from agent.cli.session import Session, session
@@ -50,6 +52,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
         acts.reopen,
     ),
     "Checks and treatment": (checks, runbook, acts.approve, acts.deny, freeze, unfreeze),
+    "Emergencies": (plan, resources),
     "The agent": (status, daemon.run, daemon.reload, daemon.check_config, schema, hosts, records, daemon.demo),
 }
 """By heading of the help, in the order in which they are shown."""

@@ -33,6 +33,16 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
     troubled = bool(found["commit_error"])
     head = Text("● ", "red" if troubled else "green").append(f"paramedic {safe(found['version'])}", style="bold")
     out.print(head.append(f"  process {found['pid']}, up {times.span(found['now'] - found['started_at'])}", "default"))
+    for one in found["emergencies"]:
+        from agent.cli.emergency_text import headline, standing
+
+        out.print()
+        out.print(headline(one["activation"], found["now"]).append(f"  {safe(one['activation']['title'])}", "bold"))
+        for line in standing(one, found["now"]):
+            out.print(line, soft_wrap=True)
+        out.print(Text(f"           more: paramedic plan status {safe(one['activation']['id'])}", style.LABEL))
+    if found["emergencies"]:
+        out.print()
     table = Table.grid(padding=(0, 2, 0, 2))
     table.add_column(style=style.LABEL, no_wrap=True)
     table.add_column(overflow="fold")

@@ -12,11 +12,14 @@ from pydantic_core import core_schema
 
 from agent.config import checks, steps, tickets
 from agent.config.agent_settings import AuthoredAgent
+from agent.config.inline import INLINE
 from agent.config.shape import keys
 from agent.model.access import Access
 from agent.model.check import CheckRules
 from agent.model.drill import Drill
 from agent.model.inventory import Group, Host, SshLogin
+from agent.model.people import MessageTarget, Person
+from agent.model.plan import Plan, PlanAction, Resource
 from agent.model.policy import Policy, Team
 from agent.model.runbook import Action, Runbook, Step
 from agent.model.service import Service
@@ -24,6 +27,7 @@ from agent.plugin import registry
 from agent.plugin.api import CheckType, TicketSystem
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_SECTIONS = ("evidence", "steps", "rollback")
 _SECRET = {
     "type": "object",
     "properties": {place: {"type": "string"} for place in ("env", "file", "credential")},
@@ -46,6 +50,9 @@ def _config_schema() -> dict[str, Any]:
         "groups": Group,
         "services": Service,
         "teams": Team,
+        "people": Person,
+        "plans": Plan,
+        "resources": Resource,
         "drills": Drill,
     }
     single: dict[str, type[BaseModel]] = {
@@ -54,7 +61,9 @@ def _config_schema() -> dict[str, Any]:
         "login": SshLogin,
         "policy": Policy,
     }
-    parts = _Parts([CheckRules, *kinds.values(), *systems.values(), *named.values(), *single.values()])
+    own: list[type[BaseModel]] = [CheckRules, MessageTarget, PlanAction, Runbook]
+    parts = _Parts([*own, *kinds.values(), *systems.values(), *named.values(), *single.values(), *_step_models()])
+    parts.replace(PlanAction, _plan_action(parts))
     properties: dict[str, Any] = {name: parts.of(model) for name, model in single.items()}
     properties |= {name: _by_name(parts.of(model, without=("name",))) for name, model in named.items()}
     common = parts.of(CheckRules, only=checks.COMMON)
@@ -65,24 +74,48 @@ def _config_schema() -> dict[str, Any]:
         schema["required"] = []  # a preset may say it
     properties["tickets"] = _by_kind(nothing, systems_by_kind, tickets.DEFAULT_KIND)
     properties["secrets"] = _by_name(_SECRET)
+    targets = _by_name(parts.of(MessageTarget, without=("name",)))
+    properties["messages"] = {"type": "object", "properties": {"targets": targets}, "additionalProperties": False}
     sections = {name: {"anyOf": [schema, {"type": "null"}]} for name, schema in properties.items()}
-    return _document("paramedic configuration", {"properties": sections, "additionalProperties": False}, parts)
+    schema = _document("paramedic configuration", {"properties": sections, "additionalProperties": False}, parts)
+    schema["$defs"]["step"] = _step(parts)
+    return schema
+
+
+def _plan_action(parts: "_Parts") -> dict[str, Any]:
+    """An action of an emergency plan, which may hold a runbook's own keys."""
+    action = parts.of(PlanAction)
+    runbook = parts.of(Runbook, only=INLINE)
+    action["properties"] |= runbook["properties"] | _steps_by_section()
+    action["required"] = []  # without a name it is called after what it does
+    return action
 
 
 def _runbook_schema() -> dict[str, Any]:
+    parts = _Parts([Runbook, *_step_models()])
+    runbook = parts.of(Runbook, without=_SECTIONS)
+    runbook["properties"] |= _steps_by_section()
+    runbook["required"] = ["runbook"]
+    schema = _document("paramedic runbook", runbook, parts)
+    schema["$defs"]["step"] = _step(parts)
+    return schema
+
+
+def _step_models() -> list[type[BaseModel]]:
+    return [Step, *(registry.load(registry.STEPS, kind, Action) for kind in registry.kinds(registry.STEPS))]
+
+
+def _step(parts: "_Parts") -> dict[str, Any]:
     kinds = {kind: registry.load(registry.STEPS, kind, Action) for kind in registry.kinds(registry.STEPS)}
-    parts = _Parts([Runbook, Step, *kinds.values()])
-    runbook = parts.of(Runbook, without=("evidence", "steps", "rollback"))
     step = parts.of(Step, only=steps.COMMON)
     step["properties"] |= {kind: _action(parts.of(model), model) for kind, model in kinds.items()}
     step["oneOf"] = [{"required": [kind]} for kind in kinds]
     step["required"] = []
-    for section in ("evidence", "steps", "rollback"):
-        runbook["properties"][section] = {"type": "array", "items": {"$ref": "#/$defs/step"}}
-    runbook["required"] = ["runbook"]
-    schema = _document("paramedic runbook", runbook, parts)
-    schema["$defs"]["step"] = step
-    return schema
+    return step
+
+
+def _steps_by_section() -> dict[str, Any]:
+    return {section: {"type": "array", "items": {"$ref": "#/$defs/step"}} for section in _SECTIONS}
 
 
 class _Parts:
@@ -105,6 +138,10 @@ class _Parts:
         schema["required"] = [key for key in schema.get("required", []) if key in allowed]
         schema.pop("title", None)
         return schema
+
+    def replace(self, model: type[BaseModel], schema: dict[str, Any]) -> None:
+        """What other models refer to by this model."""
+        self.shared[self._names[model]] = schema
 
 
 class _AsAuthored(GenerateJsonSchema):

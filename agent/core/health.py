@@ -89,6 +89,7 @@ def _change(health: Health, status: Verdict | None, observation: Observation, ru
     was_known_or_is_bad = health.status is not None or (status is not None and status.is_bad)
     if was_known_or_is_bad and health.is_bad != (status is not None and status.is_bad):
         changes = (*changes, observation.at)[-_CHANGES_KEPT:]
+    falls_ill = health.status is not None and not health.is_bad and status is not None and status.is_bad
     lately = sum(1 for change in changes if change > observation.at - rules.flapping.within)
     return replace(
         health,
@@ -97,5 +98,6 @@ def _change(health: Health, status: Verdict | None, observation: Observation, ru
         message=observation.message,
         value=observation.value,
         changes=changes,
+        well_until=observation.at if falls_ill else health.well_until,
         flapping=health.flapping or lately >= rules.flapping.changes,
     )

@@ -22,7 +22,8 @@ class Health:
 
     `blind_since`: UNKNOWN has lasted too long since then; the status is what was last known.
     `changes`: times of the latest confirmed changes between well and ill, for flap detection.
-    `scope`: which asking reports this subject (see `Pass`).
+    `scope`: which asking reports this subject (see `Pass`). `well_until`: when it last fell ill, None if it never was
+    well before.
     """
 
     key: Key
@@ -35,6 +36,7 @@ class Health:
     flapping: bool = False
     changes: tuple[float, ...] = ()
     scope: str = ""
+    well_until: float | None = None
 
     @property
     def is_bad(self) -> bool:

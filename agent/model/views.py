@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from agent.model.access import Role
 from agent.model.decision import GlobalFreeze
+from agent.model.emergency_views import EmergencyView
 from agent.model.execution import Execution
 from agent.model.incident import Incident
 from agent.model.observation import Verdict
@@ -90,7 +91,7 @@ class YouView:
 @dataclass(frozen=True, slots=True)
 class Status:
     """The whole agent at a glance. `verdicts`: confirmed status name to number of subjects, `blind` apart;
-    `neighbours`: all that were tried; `you` is there where a person asks."""
+    `neighbours`: all that were tried; `you` is there where a person asks; `emergencies`: not closed, newest first."""
 
     version: str
     pid: int
@@ -116,6 +117,7 @@ class Status:
     steps_under_way: tuple[str, ...]
     changed_runbooks: tuple[str, ...] = ()
     you: YouView | None = None
+    emergencies: tuple[EmergencyView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from agent.model.views import (
     TicketsView,
 )
 from agent.runtime.control.port import AgentBusy, IncidentQuery
+from tests.functional.told_emergencies import FakeEmergencies
 from tests.functional.told_stories import BY_HAND_STORY, HOSTILE, INCIDENT, NOTICED, RESTART, STORY
 
 STATUS = Status(
@@ -92,6 +93,7 @@ class FakeControl:
     chain: ChainView = SOUND
     checks_now: tuple[CheckView, ...] = CHECKS
     stories: dict[str, Story] = field(default_factory=lambda: {"INC-12": STORY, "RUN-3": BY_HAND_STORY})
+    emergencies: FakeEmergencies = field(default_factory=FakeEmergencies)
     refuse: str | None = None
     busy: bool = False
     full: bool = False

@@ -29,6 +29,7 @@ from agent.model.views import (
     SubjectView,
 )
 from agent.runtime.clock import elapsed
+from agent.runtime.control.emergency_desk import EmergencyDesk
 from agent.runtime.control.on_disk import OnDisk
 from agent.runtime.control.port import AgentBusy, AgentStopping, IncidentQuery
 from agent.runtime.control.spoken import fit_for_the_record, refuse_secrets
@@ -49,6 +50,8 @@ _ACT_WITHIN = 15.0
 _LAST_ACT_WITHIN = 1.0
 """Seconds that an act under way may take when the agent stops."""
 _POLL = 0.02
+_EMERGENCIES = 20
+"""That status tells of."""
 _NOT_IN_TIME = "the agent has not answered in time; `paramedic status` may say why"
 
 
@@ -81,6 +84,7 @@ class Desk:
         self._neighbours = neighbours
         self._now = now
         self._reload = reload
+        self.emergencies = EmergencyDesk(lambda: self._state, store, now)
         self._began = elapsed()
         self._on_disk = OnDisk()
         self._head = (0, "")
@@ -144,6 +148,7 @@ class Desk:
             decisions=self._loop.backlog(),
             steps_under_way=self._performer.under_way,
             changed_runbooks=self._on_disk.changed(self.configuration),
+            emergencies=tuple(self.emergencies.emergencies(all=False, limit=_EMERGENCIES)),
         )
 
     def incidents(self, query: IncidentQuery) -> Sequence[Incident]:

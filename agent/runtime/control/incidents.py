@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Query, Response
 
+from agent.model.access import Role
 from agent.model.events import Acknowledge, AddNote, Approve, Assign, Close, Escalate, Reopen, Report, Resolve
 from agent.model.priority import Priority, Urgency
 from agent.runtime.control.admission import Responder, Viewer
@@ -55,7 +56,7 @@ def incidents(control: Control) -> APIRouter:
     @router.get("/stories/{about}")
     def read_story(about: str, who: Viewer) -> Response:
         found = control.story(about)
-        return answer(found) if found else refusal(404, f"there is neither an incident nor a run called {about}")
+        return answer(found) if found else refusal(404, f"there is no incident, run or emergency called {about}")
 
     @router.post("/incidents")
     def report(fault: Fault, who: Responder) -> Response:
@@ -103,6 +104,8 @@ def approvals(control: Control) -> APIRouter:
 
     @router.post("/approvals/{about}")
     def approve(about: str, body: Approval, who: Responder) -> Response:
+        if about.startswith("PLAN-"):
+            who.must_be(Role.COMMANDER, f"answer for an emergency plan ({about})")
         return told(control.act(who.actor, Approve(about, body.yes, body.reason)))
 
     return router

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from agent.errors import ParamedicError
 from agent.model.decision import Reply
+from agent.model.emergency_views import EmergencyView, PlanView, ResourceView
 from agent.model.events import Act
 from agent.model.incident import Incident
 from agent.model.observation import Observation
@@ -37,8 +38,24 @@ class IncidentQuery:
     limit: int = 100
 
 
+class Emergencies(Protocol):
+    """Questions about emergency plans. All may raise StoreError."""
+
+    def plans(self) -> Sequence[PlanView]: ...
+
+    def emergencies(self, *, all: bool, limit: int) -> Sequence[EmergencyView]:
+        """Newest first; `all`: also those whose review is closed."""
+
+    def emergency(self, id: str) -> EmergencyView | None: ...
+
+    def resources(self) -> Sequence[ResourceView]: ...
+
+
 class Control(Protocol):
     """Every method may be called from any thread. All may raise AgentBusy and StoreError."""
+
+    @property
+    def emergencies(self) -> Emergencies: ...
 
     def act(self, actor: str, act: Act) -> Reply:
         """Returns when the decision is committed."""
@@ -49,7 +66,7 @@ class Control(Protocol):
         """Newest first."""
 
     def story(self, about: str) -> Story | None:
-        """None when there is neither such an incident nor such an execution."""
+        """None when there is neither such an incident, nor such an execution, nor such an emergency."""
 
     def checks(self) -> Sequence[CheckView]: ...
 

@@ -7,7 +7,7 @@ from agent.model.decision import Reply
 from agent.model.events import Act, RunByHand
 from agent.runtime.redaction import Redactor
 
-_NAMES = frozenset({"incident", "about", "runbook", "hosts", "service", "variables"})
+_NAMES = frozenset({"incident", "about", "runbook", "hosts", "service", "variables", "plan", "activation", "whom"})
 """Fields that say what is meant: they are looked up, and recorded only if there is such a thing."""
 
 

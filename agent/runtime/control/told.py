@@ -17,9 +17,13 @@ _LOOKED_OVER_WITHIN = 20.0
 
 
 def story_from(store: Store, about: str) -> Story | None:
-    """The story of an incident, an execution or the agent itself; None when there is none."""
+    """The story of an incident, an execution, the major incident of an emergency, or the agent itself; None when there
+    is none.
+    """
     if about == "agent":
         return Story(None, (), _stored(store.latest(about, _LATEST)))
+    emergency = store.activation(about)
+    about = emergency.incident if emergency else about
     incident = store.incident(about)
     alone = store.execution(about)
     if incident is None and alone is None:
