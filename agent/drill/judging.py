@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from agent.model.activation import Activation, CallRun, CallState, Stage
-from agent.model.drill import Drill, Expectation, Question
+from agent.model.drill import MARK, Drill, Expectation, Question
 from agent.model.drill_result import Evidence, Judged
 from agent.model.incident import Incident
 from agent.model.quantities import say_duration
@@ -186,8 +186,13 @@ def _treated_with(record: _Record, expected: Expectation) -> _Seen:
             return _Seen(f"{runbook} starts on {entry.about}", entry.at)
         after = f" after {say_duration(entry.at - (record.began or entry.at))}"
         return _Seen(f"{runbook} was chosen first, on {entry.about}{after}", lost=True)
-    refusals = [entry.text for entry in record.entries(EntryKind.REFUSED, EntryKind.ESCALATED)]
+    refusals = [_plain(entry) for entry in record.entries(EntryKind.REFUSED, EntryKind.ESCALATED)]
     return _Seen(f"no treatment started: {some(refusals)}" if refusals else f"no treatment started; {record.nothing()}")
+
+
+def _plain(entry: Entry) -> str:
+    """Its sentence without the mark that every entry of a drill carries."""
+    return entry.text.removeprefix(MARK).strip()
 
 
 def _refused(record: _Record, expected: Expectation) -> _Seen:
@@ -195,7 +200,7 @@ def _refused(record: _Record, expected: Expectation) -> _Seen:
     for entry in record.entries(EntryKind.REFUSED, EntryKind.ESCALATED):
         reason = entry.data.get("reason")
         if reason == expected.refused:
-            return _Seen(f"{entry.about}: {entry.text}", entry.at)
+            return _Seen(f"{entry.about}: {_plain(entry)}", entry.at)
         if reason is not None:
             others[str(reason)] = None
     said = f"nothing was refused for that reason, only: {some(list(others))}" if others else "nothing was refused"
@@ -219,7 +224,7 @@ def _levels(record: _Record, activation: Activation) -> list[tuple[float, str]]:
     said = [
         (entry.at, str(entry.data["level"]))
         for entry in record.entries(EntryKind.PLAN)
-        if entry.data.get("activation") == activation.id and "level" in entry.data
+        if entry.data.get("plan") == activation.id and "level" in entry.data
     ]
     return said or [(activation.activated_at, str(activation.level))]
 

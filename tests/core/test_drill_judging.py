@@ -8,7 +8,7 @@ import pytest
 
 from agent.drill.judging import judge, label_of
 from agent.model.activation import Activation, CallRun, CallState, Marks, Stage
-from agent.model.drill import Drill, Expectation
+from agent.model.drill import MARK, Drill, Expectation
 from agent.model.drill_result import Evidence, Judged
 from agent.model.health import Key
 from agent.model.incident import Attempt, Incident, Origin, Phase, Symptom
@@ -91,7 +91,12 @@ MET: list[tuple[dict[str, Any], Evidence, float, str]] = [
     ({"category": "web"}, seen(5, incidents=(OPEN,)), 3, "INC-1 is web"),
     ({"assigned": "web-team"}, seen(5, ASSIGNED), 3, "INC-1 is assigned to web-team"),
     ({"treated_with": "restart-web"}, seen(6, STARTS), 5, "restart-web starts on INC-1 after 5s"),
-    ({"refused": "frozen"}, seen(6, entry(5, EntryKind.REFUSED, "not now", reason="frozen")), 5, "INC-1: not now"),
+    (
+        {"refused": "frozen"},
+        seen(6, entry(5, EntryKind.REFUSED, f"{MARK} not now", reason="frozen")),
+        5,
+        "INC-1: not now",
+    ),
     ({"refused": "ladder used up"}, seen(6, entry(5, EntryKind.ESCALATED, reason="ladder used up")), 5, "INC-1: …"),
     ({"plan": "shop-down"}, seen(11, activations=(PLAN,)), 10, "EMG-1 starts at level II after 10s"),
     ({"plan": "shop-down", "level": "II"}, seen(11, activations=(PLAN,)), 10, "EMG-1 starts at level II"),
@@ -218,8 +223,8 @@ def test_what_cannot_be_met_any_more_fails_at_once(expected: dict[str, Any], evi
 
 def test_a_level_counts_from_when_it_was_reached() -> None:
     raised = (
-        entry(10, EntryKind.PLAN, activation="EMG-1", level="III"),
-        entry(25, EntryKind.PLAN, activation="EMG-1", level="II"),
+        entry(10, EntryKind.PLAN, plan="EMG-1", level="III"),
+        entry(25, EntryKind.PLAN, plan="EMG-1", level="II"),
     )
     assert judged({"plan": "shop-down", "level": "II"}, seen(30, *raised, activations=(PLAN,))).seconds == 25
     assert judged({"plan": "shop-down", "level": "III"}, seen(30, *raised, activations=(PLAN,))).seconds == 10

@@ -1,0 +1,64 @@
+"""Somebody on duty at the demo site: gets the messages (Apprise's `json://`) and does what they ask for by name.
+
+Every call that is to be acknowledged says `paramedic plan ack EMG-1`; that is what the operator types.
+"""
+
+import http.server
+import json
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+_ASKED = re.compile(r"paramedic plan ack ([A-Z]+-[0-9]+)")
+_LONGEST = 1_000_000
+"""Bytes of one message."""
+
+
+class Operator:
+    """`drills`: the folder in which drills keep their own agents' sockets. `awake` False: nobody answers."""
+
+    def __init__(self, drills: Path) -> None:
+        self.awake = True
+        self.messages: list[str] = []
+        self._drills = drills
+        operator = self
+
+        class Desk(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                length = min(int(self.headers.get("Content-Length", 0)), _LONGEST)
+                said = json.loads(self.rfile.read(length))
+                self.send_response(204)
+                self.end_headers()
+                operator.told(f"{said.get('title', '')}\n{said.get('message', '')}")
+
+            def log_message(self, format: str, *args: object) -> None:
+                """The messages themselves are what there is to see."""
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Desk)
+        self._thread = threading.Thread(target=self._server.serve_forever, name="operator", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """For Apprise."""
+        return f"json://127.0.0.1:{self._server.server_address[1]}/"
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
+        self._server.server_close()
+
+    def told(self, message: str) -> None:
+        """Acknowledge what the message wants acknowledged."""
+        self.messages.append(message)
+        asked = _ASKED.search(message)
+        if asked is None or not self.awake:
+            return
+        for socket in sorted(self._drills.glob("DRILL-*/**/control.sock")):
+            words = [sys.executable, "-m", "agent", "--socket", str(socket), "plan", "ack", asked[1]]
+            subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
