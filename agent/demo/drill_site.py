@@ -83,7 +83,8 @@ class DrillSite:
 
     def __enter__(self) -> Self:
         with self._parts as parts:
-            for part in (*self.sshd.values(), self.database, *self.web.values(), self.tickets, self.operator):
+            site: list[Sshd | Web | Roundup | Operator] = [*self.sshd.values(), self.database, *self.web.values()]
+            for part in (*site, self.tickets, self.operator):
                 parts.callback(part.stop)
                 part.start()
             for name in WEB_HOSTS:
