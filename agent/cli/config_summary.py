@@ -52,6 +52,7 @@ def summary(configuration: Configuration) -> str:
         f"  hosts     {len(settings.hosts)} ({_reached(list(settings.hosts.values()))}); groups {len(settings.groups)}",
         f"  services  {len(settings.services)}; teams {len(settings.teams)}",
         f"  runbooks  {len(settings.runbooks)}",
+        f"  plans     {len(settings.plans)}; people {len(settings.people)}; resources {len(settings.resources)}",
         f"  tickets   {configuration.tickets.kind if configuration.tickets else 'no ticket system'}",
         f"  state     {agent.state_dir}",
         f"  socket    {agent.socket}",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import places
+from agent.cli import places, times
 from agent.cli.exits import Code
 from agent.cli.session import Json, session
 from agent.cli.terminal import say, say_json
@@ -87,6 +87,12 @@ def check_config(folder: Folder = None, config: ConfigOption = None, as_json: Js
         from agent.cli.login_files import missing_for_login
 
         warnings += missing_for_login(configuration.logins)
+    if configuration.settings.plans:
+        from datetime import date
+
+        from agent.config.plan_warnings import plan_warnings
+
+        warnings += plan_warnings(configuration.settings, date.fromtimestamp(times.now()))
     if as_json:
         say_json(said_to_programs((), warnings))
     else:

@@ -113,8 +113,8 @@ def _idle(one: EmergencyAnswer) -> str:
 def _until(due: float | None, now: float) -> str:
     if due is None:
         return ""
-    left = f"in {times.span(due - now)}" if due > now else "over"
-    return f", until {times.clock(due)} ({left})"
+    left = f"{times.span(due - now)} left" if due > now else f"{times.span(now - due)} ago"
+    return f"  (by {times.clock(due)}, {left})"
 
 
 def _call(call: CallAnswer, it: ActivationAnswer) -> Text:

@@ -1,12 +1,13 @@
 """The actions of an emergency plan: a runbook, steps that make one, or something that a person does."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from agent.config.inline import INLINE, read_inline
 from agent.config.library import Library, check_references_of
 from agent.config.names import refer_to_hosts
-from agent.config.problem import Path
+from agent.config.problem import Path, nearest
 from agent.config.roles import check_held
+from agent.config.shape import keys
 from agent.config.source import Folder
 from agent.config.validation import MAPPING, show, validate
 from agent.model.plan import Plan, PlanAction, PlanPhase, PlanRole
@@ -17,6 +18,7 @@ from agent.model.text import one_line
 _BROKEN = PlanAction(name="")
 """Stands where something cannot be read at all, so that what comes after it keeps its number."""
 
+_KINDS = ("runbook", "steps", "do")
 _OF_RUNBOOKS = ("hosts", "on_failure")
 """What means nothing where a person does it."""
 
@@ -29,12 +31,13 @@ class ActionReader:
         self._library = library
         self._signed = signed
 
-    def read(self, path: Path, plan: str, authored: object) -> object:
-        """The actions of one phase as the model takes them; what is no list is left for it to refuse."""
+    def read(self, path: Path, plan: str, authored: object) -> Sequence[PlanAction]:
+        """The actions of one phase, numbered as they are written."""
         if authored is None:
             return ()
         if not isinstance(authored, list):
-            return authored
+            self._source.report(path, f"expected a list of actions, got {show(authored)}", "begin each with '- '")
+            return ()
         read = [
             self._read((*path, index), f"{plan}.{path[-1]}.{index + 1}", each) for index, each in enumerate(authored)
         ]
@@ -46,19 +49,20 @@ class ActionReader:
             self._source.report(path, f"expected {MAPPING}, got {show(authored)}", hint)
             return None
         own = {key: value for key, value in authored.items() if key not in INLINE}
-        kinds = [kind for kind in ("runbook", "steps", "do") if authored.get(kind) is not None]
+        kinds = [kind for kind in _KINDS if authored.get(kind) is not None]
         inline = self._inline(path, name, authored) if kinds == ["steps"] else None
         filled_in: dict[str, object] = {"inline": inline}
         if "name" not in own:
             filled_in["name"] = _name(authored, kinds)
         action, findings = validate(PlanAction, own, path, self._source.reach, filled_in, also=INLINE)
         self._source.report_all(findings)
-        if len(kinds) != 1:
+        misspelt = not kinds and any(nearest(key, _KINDS) for key in authored if key not in keys(PlanAction))
+        if len(kinds) != 1 and not misspelt:
             what = f"does two things at once: {' and '.join(kinds)}" if kinds else "does not say what to do"
             hint = "write an action of its own for each" if kinds else "add one of runbook, steps, do"
             self._source.report(path, what, hint)
-        else:
-            self._check_keys(path, kinds[0], authored)
+        for kind in kinds if len(kinds) == 1 else ():
+            self._check_keys(path, kind, authored)
         return action
 
     def _inline(self, path: Path, name: str, authored: Mapping[str, object]) -> Runbook | None:

@@ -108,7 +108,7 @@ def _action(number: int, phase: str, action: PlanAction, settings: Settings) -> 
         what=action.do or (runbook.name if runbook else action.runbook or ""),
         by=action.by.said,
         level=action.level.value,
-        hosts=(action.hosts or runbook.hosts) if runbook else "",
+        hosts=action.hosts or (runbook.hosts if runbook else ""),
         timeout=action.timeout,
         approve=action.approve.said if action.approve else None,
         digest=runbook.digest if runbook else "",
