@@ -7,7 +7,7 @@ results come back as events.
 from dataclasses import replace
 from typing import assert_never
 
-from agent.core import emergency, health, incidents, people, response, restoration, treatment
+from agent.core import emergency, exercises, health, incidents, people, response, restoration, treatment
 from agent.core.clock_set import clock_set
 from agent.core.draft import Draft
 from agent.core.guard import Reason
@@ -171,6 +171,9 @@ def _time_passed(draft: Draft, event: TimePassed) -> None:
         response.time_passed(draft, incident)
     elif execution and execution.is_running:
         treatment.time_passed(draft, execution)
+    for exercise in draft.exercises():
+        if exercise.id == event.about:
+            exercises.time_passed(draft, exercise)
 
 
 def _started(draft: Draft, event: Started) -> None:
@@ -231,6 +234,7 @@ def _follow_up(draft: Draft, event: Event) -> None:
         ended = len(draft.ended_executions())
         _after_executions(draft)
         emergency.follow(draft, always=always)
+    exercises.follow(draft)
 
 
 def _after_executions(draft: Draft) -> None:

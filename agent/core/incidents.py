@@ -37,7 +37,7 @@ def follow(draft: Draft, changes: Iterable[Change]) -> list[str]:
     """What changed health means for incidents; the ids of those concerned, to be considered."""
     changes = tuple(changes)
     concerned = _clear(draft, changes)
-    symptoms = [symptom for change in changes for symptom in _symptoms(draft, *change)]
+    symptoms = _not_of_an_exercise(draft, [symptom for change in changes for symptom in _symptoms(draft, *change)])
     symptoms.sort(key=lambda symptom: (symptom.key.check, symptom.blind))
     for _, alike in groupby(symptoms, key=lambda symptom: (symptom.key.check, symptom.blind)):
         concerned += _admit(draft, list(alike))
@@ -103,6 +103,17 @@ def _symptoms(draft: Draft, before: Health | None, after: Health) -> Iterable[Sy
         yield Symptom(
             after.key, after.host, rules.service, Verdict.UNKNOWN, after.blind_since, after.message, blind=True
         )
+
+
+def _not_of_an_exercise(draft: Draft, symptoms: list[Symptom]) -> list[Symptom]:
+    """What is left to a drill under way is set aside: it is admitted when the drill is over, if it is ill then."""
+    for exercise in draft.exercises():
+        aside = [symptom for symptom in symptoms if exercise.speaks_of(symptom.key.check, symptom.host)]
+        if aside:
+            text = f"left to {exercise.id}: {say_all(aside)}"
+            draft.record("agent", EntryKind.EXERCISE, text, exercise=exercise.id, subjects=[str(s.key) for s in aside])
+            symptoms = [symptom for symptom in symptoms if symptom not in aside]
+    return symptoms
 
 
 def _admit(draft: Draft, symptoms: Sequence[Symptom]) -> list[str]:

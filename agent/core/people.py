@@ -81,6 +81,9 @@ _OnIncident = (
 
 
 def _on_incident(draft: Draft, actor: str, incident: Incident, what: _OnIncident) -> Reply:
+    lasting = emergency.lasting(draft, incident) if isinstance(what, events.Resolve | events.Close) else None
+    if lasting:
+        return Reply(False, lasting, incident.id)
     match what:
         case events.Acknowledge():
             return _acknowledge(draft, actor, incident)
@@ -96,10 +99,6 @@ def _on_incident(draft: Draft, actor: str, incident: Incident, what: _OnIncident
                 True, f"{incident.id} is with a person now; the agent starts no further treatment", incident.id
             )
         case events.Resolve(_, reason):
-            plan = draft.activation(incident.plan) if incident.plan else None
-            if plan and plan.stage.is_active:
-                how = f"paramedic plan stand-down {plan.id}"
-                return Reply(False, f"{incident.id} lasts as long as {plan.id}: {how}", incident.id)
             incident = _start_afresh(draft, incident)
             response.resolve(draft, incident, Move.RESOLVE, reason or f"resolved by {actor}", actor=actor)
             return Reply(True, f"{incident.id} is resolved; if a check still fails it opens again", incident.id)

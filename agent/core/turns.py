@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agent.core import guard, procedure
+from agent.core.area import area_in_charge, ill_hosts
 from agent.core.case import Case, case_of, with_runs
 from agent.core.draft import Draft
 from agent.core.guard import Circumstances, Refused
@@ -126,12 +127,22 @@ def _start_waiting(case: Case, run: HostRun, around: Circumstances, refusals: di
 def _needed(draft: Draft, execution: Execution) -> frozenset[str] | None:
     """The hosts that the agent may treat: it leaves alone what is well by now. None: every one."""
     incident = draft.incident(execution.incident) if execution.incident else None
-    if incident is None or execution.actor != AGENT or execution.plan is not None:
+    if execution.plan is not None:
+        return _needed_by_plan(draft, execution, execution.plan)
+    if incident is None or execution.actor != AGENT:
         return None
     runbook = draft.runbook(execution.digest)
     if runbook is not None and runbook.hosts != "affected":
         return None if incident.ill else frozenset()
     return frozenset(symptom.host for symptom in incident.ill if symptom.host)
+
+
+def _needed_by_plan(draft: Draft, execution: Execution, plan: str) -> frozenset[str] | None:
+    """Of an action for whatever is ill, what is still ill in the plan's scope; of another one every host."""
+    activation = draft.activation(plan)
+    if activation is None or not any(a.execution == execution.id and a.hosts == "affected" for a in activation.actions):
+        return None
+    return frozenset(ill_hosts(draft, area_in_charge(activation, draft.settings)))
 
 
 def _refuse_host(case: Case, around: Circumstances) -> Refused | None:

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agent.core import treatment
+from agent.core.area import Area, area_in_charge, ill_hosts, subjects_in
 from agent.core.case import subjects
 from agent.core.draft import Draft
-from agent.core.emergency.area import Area, area_in_charge, ill_hosts, subjects_in
 from agent.core.emergency.messages import heading, holders, send_role
 from agent.core.guard import Reason
 from agent.core.turns import circumstances

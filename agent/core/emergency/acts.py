@@ -1,11 +1,17 @@
 """What people may tell an emergency plan."""
 
+from dataclasses import replace
+
+from agent.core import response
 from agent.core.draft import Draft
-from agent.core.emergency import actions, calls, conditions, course, declaration, stand_down
+from agent.core.emergency import actions, calls, conditions, course, declaration, review, stand_down
+from agent.core.ticketing import as_it_stands, tell
 from agent.model import events
-from agent.model.activation import Activation
+from agent.model.activation import Activation, Stage
 from agent.model.decision import Reply
-from agent.model.text import some
+from agent.model.incident import Incident, Phase
+from agent.model.text import one_line, some
+from agent.model.timeline import EntryKind
 
 _AtWork = events.AcknowledgeCall | events.TickAction | events.EndEmergency | events.Approve
 PlanAct = events.ActivatePlan | events.AcknowledgeCall | events.TickAction | events.EndEmergency | events.CloseReview
@@ -20,7 +26,7 @@ def act(draft: Draft, actor: str, what: PlanAct) -> Reply:
         known = some([each.id for each in draft.activations()])
         return Reply(False, f"there is no {what.activation}" + (f"; there is {known}" if known else ""))
     if isinstance(what, events.CloseReview):
-        return Reply(False, f"{activation.id} cannot be closed yet", activation.id)
+        return _close(draft, activation, actor, what.text)
     return _at_work(draft, activation, actor, what)
 
 
@@ -28,6 +34,18 @@ def approve(draft: Draft, actor: str, answer: events.Approve) -> Reply | None:
     """A person answers an action that waits for approval; None when no plan is meant."""
     activation = draft.activation(answer.about)
     return _at_work(draft, activation, actor, answer) if activation else None
+
+
+def lasting(draft: Draft, incident: Incident) -> str | None:
+    """Why a major incident cannot be resolved or closed by itself; None where it can."""
+    activation = draft.activation(incident.plan) if incident.plan else None
+    if activation is None:
+        return None
+    if activation.stage.is_active:
+        return f"{incident.id} lasts as long as {activation.id}: paramedic plan stand-down {activation.id}"
+    if incident.phase.is_open:
+        return None
+    return f"{incident.id} closes with the review of {activation.id}: paramedic review close {activation.id}"
 
 
 def _at_work(draft: Draft, activation: Activation, actor: str, what: _AtWork) -> Reply:
@@ -67,3 +85,32 @@ def _activate(draft: Draft, actor: str, wish: events.ActivatePlan) -> Reply:
         conditions.spend(draft, plan, above=wish.level)
     declaration.change_level(draft, activation, wish.level, because, actor=actor)
     return Reply(True, f"{activation.id} is at level {wish.level} now", activation.id)
+
+
+def _close(draft: Draft, activation: Activation, actor: str, text: str) -> Reply:
+    """The review is complete, or what is missing is named."""
+    if activation.stage.is_active:
+        return Reply(False, f"{activation.id} is {activation.stage}: there is no review yet", activation.id)
+    missing = review.problems_of(text)
+    if missing:
+        return Reply(False, f"the review of {activation.id} is not complete: {'; '.join(missing)}", activation.id)
+    draft.put_activation(
+        replace(activation, stage=Stage.CLOSED, review=text, reviewed_by=actor, closed_at=draft.at, due=None)
+    )
+    cause = one_line(review.root_cause_of(text))
+    said = f"the review of {activation.id} is complete; root cause: {cause}"
+    draft.record(
+        activation.incident,
+        EntryKind.PLAN,
+        said,
+        actor=actor,
+        plan=activation.id,
+        stage=str(Stage.CLOSED),
+        review=text,
+    )
+    major = draft.incident(activation.incident)
+    if major and major.phase is Phase.RESOLVED:
+        response.close(draft, major, said, actor=actor)
+    elif major:
+        tell(draft, major, as_it_stands(major), said)
+    return Reply(True, f"the review of {activation.id} is complete and closed", activation.id)

@@ -8,8 +8,8 @@ that no check looks at are not counted at all.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from agent.core.area import Area, area_of, known_for_real
 from agent.core.draft import Draft
-from agent.core.emergency.area import Area, area_of
 from agent.model.activation import PlanWatch
 from agent.model.health import Health
 from agent.model.incident import Incident
@@ -188,7 +188,7 @@ class View:
         return _counted(sorted(begun.values()), number, condition.within, what)
 
     def _critical(self, check: str) -> Finding:
-        found = [h.key for h in self._draft.healths() if h.key.check == check and h.status is Verdict.CRITICAL]
+        found = [h.key for h in known_for_real(self._draft) if h.key.check == check and h.status is Verdict.CRITICAL]
         return Finding(bool(found), f"{some(found)} critical" if found else f"{check} is not critical")
 
     def _hosts(self, condition: Condition) -> Finding:
@@ -224,7 +224,7 @@ class View:
     def _of(self, host: str) -> list[Health]:
         if self._on_hosts is None:
             self._on_hosts = {}
-            for health in self._draft.healths():
+            for health in known_for_real(self._draft):
                 self._on_hosts.setdefault(health.host or "", []).append(health)
         return self._on_hosts.get(host, [])
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from agent.core import classification, incidents, response
+from agent.core.area import area_in_charge, area_of, incidents_in
 from agent.core.draft import Draft
 from agent.core.emergency import actions, calls, conditions, situation
-from agent.core.emergency.area import area_in_charge, area_of, incidents_in
 from agent.core.emergency.conditions import Judgement
 from agent.core.selection import REPORTED
 from agent.core.ticketing import tell

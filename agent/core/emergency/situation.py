@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
+from agent.core.area import area_in_charge, ill_hosts, subjects_in, unwell
 from agent.core.draft import Draft
 from agent.core.emergency import actions, calls
-from agent.core.emergency.area import area_in_charge, ill_hosts, subjects_in, unwell
 from agent.core.emergency.messages import heading, send
 from agent.core.ticketing import tell
 from agent.model.activation import ActionRun, ActionState, Activation, Stage

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from agent.core import response, treatment
+from agent.core.area import area_in_charge, incidents_in, subjects_in, unwell
 from agent.core.draft import Draft
 from agent.core.emergency import actions, calls, conditions
-from agent.core.emergency.area import area_in_charge, incidents_in, subjects_in, unwell
 from agent.core.emergency.conditions import Judgement
 from agent.core.emergency.messages import heading, holders, send, send_role
 from agent.core.guard import Reason

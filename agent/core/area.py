@@ -58,9 +58,17 @@ def incidents_in(draft: Draft, area: Area) -> list[Incident]:
     return [incident for incident in draft.incidents() if incident.phase.is_open and area.has(incident)]
 
 
+def known_for_real(draft: Draft) -> Iterator[Health]:
+    """All that is known of everything, without what is left to an exercise under way."""
+    exercises = draft.exercises()
+    for health in draft.healths():
+        if not any(exercise.speaks_of(health.key.check, health.host) for exercise in exercises):
+            yield health
+
+
 def subjects_in(draft: Draft, area: Area) -> Iterator[Health]:
     """All that is known of what is in scope."""
-    return (health for health in draft.healths() if area.concerns(health))
+    return (health for health in known_for_real(draft) if area.concerns(health))
 
 
 def unwell(known: Iterable[Health]) -> list[Health]:
