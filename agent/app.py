@@ -22,7 +22,7 @@ from agent.config.load import load
 from agent.config.problem import ConfigProblems
 from agent.core.state import State
 from agent.errors import ParamedicError
-from agent.model.commands import Ask, Command, RunStep, UpdateTicket
+from agent.model.commands import Ask, Command, RunStep
 from agent.model.decision import Reply
 from agent.model.events import ClockSet, Reloaded, Started
 from agent.model.quantities import say_duration
@@ -34,9 +34,9 @@ from agent.runtime.crash_points import CrashPoint, reached
 from agent.runtime.journal import redact_journal, set_level, start_journal
 from agent.runtime.ledger import Ledgers
 from agent.runtime.loop import Loop
+from agent.runtime.messages.courier import AppriseCourier
 from agent.runtime.metrics import registry
 from agent.runtime.neighbours import Neighbours
-from agent.runtime.outbox import Outbox
 from agent.runtime.outside import REAL, Outside
 from agent.runtime.performer import Performer
 from agent.runtime.ports import Ports
@@ -51,15 +51,12 @@ from agent.runtime.shells import Shells
 from agent.runtime.signals import Signals
 from agent.runtime.ssh import SshPool
 from agent.runtime.store import Store
+from agent.runtime.telling import MESSAGES_STOP_WITHIN, TICKETS_STOP_WITHIN, Telling
 
 log = logging.getLogger("paramedic")
 
 _PART_STOPS_WITHIN = 5.0
 """Seconds a part may take to stop for which nothing else is said."""
-
-_TICKETS_STOP_WITHIN = 20.0
-"""Seconds; longer than one request takes by default. What is cut off in filing a ticket may file it yet, unseen by
-the next start's look-up."""
 
 _FOUND_BY_ITSELF = ("/run/paramedic/control.sock", "var/control.sock")
 """Sockets that the command finds without being told, as `agent.cli.places` has them."""
@@ -110,7 +107,8 @@ class App:
     def stop(self) -> None:
         """Stop asking, let running steps end within the configured bound, commit what they came to, close."""
         agent = self._configuration.agent
-        self._manager.stopping("stopping", agent.stop_within + _TICKETS_STOP_WITHIN + 4 * _PART_STOPS_WITHIN)
+        telling = MESSAGES_STOP_WITHIN + TICKETS_STOP_WITHIN
+        self._manager.stopping("stopping", agent.stop_within + telling + 4 * _PART_STOPS_WITHIN)
         log.info("stopping")
         reached(CrashPoint.STOPPING)
         self._cleanup.close()
@@ -171,8 +169,9 @@ class App:
             follow=self._follow_the_wall_clock,
         )
         cleanup.callback(_bounded("deciding loop", lambda: loop.stop(_PART_STOPS_WITHIN)))
-        self._outbox = self._new_outbox(configuration)
-        cleanup.callback(self._stop_outbox)  # before the loop, which is told of tickets filed at the last moment
+        courier = self._outside.courier(AppriseCourier(settings.targets, secrets))
+        self._telling = telling = Telling(configuration, store, secrets, redactor, courier, loop.post, clock.now)
+        cleanup.callback(telling.stop)  # before the loop, which is told what came of it at the last moment
         step_shell = self._outside.step_shell(shells)
         self._performer = performer = Performer(
             store,
@@ -202,7 +201,7 @@ class App:
             store,
             prober,
             performer,
-            self._outbox,
+            telling,
             ssh,
             redactor,
             neighbours,
@@ -233,8 +232,7 @@ class App:
         self._wait_for(started)
         reached(CrashPoint.STARTED)
         performer.resume(unfinished, awaited(loop.state))
-        if self._outbox:
-            self._outbox.start()
+        telling.start()
         prober.start()
         scheduler.start()
         reached(CrashPoint.READY)
@@ -256,36 +254,18 @@ class App:
         by = self._clock.follow()
         if by:
             log.warning("the wall clock was set %s by %s", "forward" if by > 0 else "back", say_duration(abs(by)))
-            if self._outbox:
-                self._outbox.clock_set()
+            self._telling.clock_set()
         return by
 
     def _perform(self, commands: Sequence[Command]) -> None:
         """Called by the deciding loop after the commit; hands over and returns."""
-        tickets, outbox = False, self._outbox  # which a reload may take away at any time
         for command in commands:
             match command:
                 case RunStep():
                     self._performer.perform(command)
                 case Ask(keys):
                     self._prober.ask_now(keys)
-                case UpdateTicket():
-                    tickets = True
-        if tickets and outbox:
-            outbox.wake()
-
-    def _new_outbox(self, configuration: Configuration) -> Outbox | None:
-        tickets = configuration.tickets
-        if tickets is None:
-            return None
-        return Outbox(
-            self._store.tickets, tickets, self._secrets, self._loop.post, self._redactor, clock=self._clock.now
-        )
-
-    def _stop_outbox(self) -> None:
-        if self._outbox and not self._outbox.stop(_TICKETS_STOP_WITHIN):
-            log.warning("a ticket delivery is still under way; it is delivered again at the next start")
-        self._outbox = None
+        self._telling.wake(commands)
 
     def _stop_performer(self) -> None:
         left = self._performer.stop(self._configuration.agent.stop_within)
@@ -313,13 +293,12 @@ class App:
 
         self._change(between_two_decisions)
         self._neighbours.forget()
-        self._use_tickets(fresh)
+        self._telling.use(fresh)
         self._prober.use(settings, fresh.probes)
         self._scheduler.use(_turns(fresh))
         if fresh.agent.log_level != self._configuration.agent.log_level:
             set_level(fresh.agent.log_level)
         self._configuration = self._desk.configuration = fresh
-        self._desk.outbox = self._outbox
         self._control.use(fresh.access)
         text = f"configuration reloaded: {self._summary()}"
         self._loop.post(Reloaded(self._clock.now(), actor, text))
@@ -337,17 +316,6 @@ class App:
             refusal = change.result()  # it has just begun, and is over at once
         if refusal is not None:
             raise ParamedicError(refusal.text)
-
-    def _use_tickets(self, fresh: Configuration) -> None:
-        if fresh.tickets == self._configuration.tickets:
-            return
-        if self._outbox and fresh.tickets:
-            self._outbox.use(fresh.tickets)
-            return
-        self._stop_outbox()
-        self._outbox = self._new_outbox(fresh)
-        if self._outbox:
-            self._outbox.start()
 
     def _summary(self) -> str:
         settings = self._configuration.settings

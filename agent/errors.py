@@ -162,3 +162,9 @@ class TicketSystemUnavailable(TicketError):
 
     def __init__(self, text: str, *, effect: Effect = Effect.NONE, retry_after: float | None = None) -> None:
         super().__init__(text, retryable=True, effect=effect, retry_after=retry_after)
+
+
+class MessageError(ParamedicError):
+    """A message was not delivered, as far as we know."""
+
+    retryable = True

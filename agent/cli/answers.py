@@ -139,6 +139,15 @@ class TicketsAnswer(TypedDict):
     next_attempt: float | None
 
 
+class MessagesAnswer(TypedDict):
+    targets: int
+    waiting: int
+    waiting_since: float | None
+    given_up: int
+    last_error: str | None
+    silent: list[str]
+
+
 class ScheduleAnswer(TypedDict):
     probes: int
     waiting: int
@@ -187,6 +196,7 @@ class StatusAnswer(TypedDict):
     verdicts: dict[str, int]
     blind: int
     tickets: TicketsAnswer
+    messages: MessagesAnswer
     schedule: ScheduleAnswer
     neighbours: list[NeighbourAnswer]
     ssh_connections: int

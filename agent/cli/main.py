@@ -14,6 +14,7 @@ from agent.cli.exits import Code, Failure
 from agent.cli.freeze import freeze, unfreeze
 from agent.cli.hosts import hosts
 from agent.cli.incidents import incidents, show
+from agent.cli.messages import messages
 from agent.cli.plans import plan
 from agent.cli.records import records
 from agent.cli.resources import resources
@@ -52,7 +53,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
         acts.reopen,
     ),
     "Checks and treatment": (checks, runbook, acts.approve, acts.deny, freeze, unfreeze),
-    "Emergencies": (plan, resources),
+    "Emergencies": (plan, resources, messages),
     "The agent": (status, daemon.run, daemon.reload, daemon.check_config, schema, hosts, records, daemon.demo),
 }
 """By heading of the help, in the order in which they are shown."""

@@ -54,6 +54,7 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
         ("neighbours", _neighbours(found)),
         ("decisions", _decisions(found)),
         ("tickets", _tickets(found)),
+        *_messages(found),
         ("record", _record(found)),
         ("config", _config(found)),
         ("you", Text(safe(f"{found['you']['user']}, {found['you']['role']}"))),
@@ -184,6 +185,28 @@ def _tickets(found: StatusAnswer) -> "Text":
     if tickets["last_error"] and (tickets["available"] is False or tickets["waiting"] or tickets["set_aside"]):
         text.append(f"\n{safe(tickets['last_error'])}", style.LABEL)
     return text
+
+
+def _messages(found: StatusAnswer) -> list[tuple[str, "Text"]]:
+    """Nothing where there is nobody to send to."""
+    from rich.text import Text
+
+    messages = found["messages"]
+    if not (messages["targets"] or messages["waiting"] or messages["given_up"]):
+        return []
+    text = Text(counted(messages["targets"], "target"))
+    if messages["silent"]:
+        text.append(safe(f"; nothing gets through to {', '.join(messages['silent'])}"), "red")
+    if messages["waiting"]:
+        since = messages["waiting_since"]
+        old = f", the oldest for {times.span(max(0.0, found['now'] - since))}" if since is not None else ""
+        verb = "waits" if messages["waiting"] == 1 else "wait"
+        text.append(f"; {counted(messages['waiting'], 'message')} {verb}{old}", "yellow")
+    if messages["given_up"]:
+        text.append(f"; given up: {messages['given_up']}", "red")
+    if messages["last_error"]:
+        text.append(f"\n{safe(messages['last_error'])}", style.LABEL)
+    return [("messages", text)]
 
 
 def _record(found: StatusAnswer) -> "Text":

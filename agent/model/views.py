@@ -26,6 +26,18 @@ class TicketsView:
 
 
 @dataclass(frozen=True, slots=True)
+class MessagesView:
+    """`targets`: how many are configured; `given_up`: never delivered; `silent`: targets nothing gets through to."""
+
+    targets: int
+    waiting: int = 0
+    waiting_since: float | None = None
+    given_up: int = 0
+    last_error: str | None = None
+    silent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleView:
     """How late checks are asked, over all checks since the agent started: the worst moving average, the worst lag.
 
@@ -118,6 +130,7 @@ class Status:
     changed_runbooks: tuple[str, ...] = ()
     you: YouView | None = None
     emergencies: tuple[EmergencyView, ...] = ()
+    messages: MessagesView = MessagesView(0)
 
 
 @dataclass(frozen=True, slots=True)

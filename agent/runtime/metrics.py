@@ -55,6 +55,8 @@ class _Figures(Collector):
             ("checks_hanging", "Askings that have not returned in time.", len(status.schedule.hanging)),
             ("ticket_updates_waiting", "Updates the ticket system has not taken yet.", status.tickets.waiting),
             ("ticket_updates_set_aside", "Updates it will never take.", status.tickets.set_aside),
+            ("messages_waiting", "Messages not delivered yet.", status.messages.waiting),
+            ("messages_given_up", "Messages that never were delivered.", status.messages.given_up),
             ("ssh_connections", "SSH connections open.", status.ssh_connections),
         ):
             yield GaugeMetricFamily(f"paramedic_{name}", meaning, value=float(value))

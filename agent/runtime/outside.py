@@ -7,6 +7,7 @@ from agent.model.runbook import Action
 from agent.plugin.api import Secrets, Shell
 from agent.runtime.committing import Record
 from agent.runtime.interview import Interviewer
+from agent.runtime.messages.courier import Courier
 from agent.runtime.neighbours import Neighbours
 from agent.runtime.performer import installed
 from agent.runtime.redaction import Redactor
@@ -15,6 +16,10 @@ from agent.runtime.store import Store
 
 def _real(shell: Shell) -> Shell:
     return shell
+
+
+def _courier(courier: Courier) -> Courier:
+    return courier
 
 
 def _record(store: Store) -> Record:
@@ -31,6 +36,7 @@ class Outside:
     check_shell: Callable[[Shell], Shell] = _real
     interviewer: Callable[[Shell, Secrets, Redactor, Neighbours], Interviewer] = Interviewer
     step_kind: Callable[[str], type[Action]] = installed
+    courier: Callable[[Courier], Courier] = _courier
     record: Callable[[Store], Record] = _record
 
 

@@ -33,16 +33,16 @@ from agent.runtime.control.emergency_desk import EmergencyDesk
 from agent.runtime.control.on_disk import OnDisk
 from agent.runtime.control.port import AgentBusy, AgentStopping, IncidentQuery
 from agent.runtime.control.spoken import fit_for_the_record, refuse_secrets
-from agent.runtime.control.surroundings import neighbour_views, tickets_view
+from agent.runtime.control.surroundings import messages_view, neighbour_views, tickets_view
 from agent.runtime.control.told import chain_of, story_from
 from agent.runtime.loop import Loop
 from agent.runtime.neighbours import Neighbours
-from agent.runtime.outbox import Outbox, TicketsState
 from agent.runtime.performer import Performer
 from agent.runtime.prober import Prober
 from agent.runtime.redaction import Redactor
 from agent.runtime.ssh import SshPool
 from agent.runtime.store import Store
+from agent.runtime.telling import Telling, Told
 
 log = logging.getLogger("paramedic.control")
 
@@ -66,7 +66,7 @@ class Desk:
         store: Store,
         prober: Prober,
         performer: Performer,
-        outbox: Outbox | None,
+        telling: Telling,
         ssh: SshPool,
         redactor: Redactor,
         neighbours: Neighbours,
@@ -74,11 +74,11 @@ class Desk:
         reload: Callable[[str], Reply],
     ) -> None:
         self.configuration = configuration
-        self.outbox = outbox
         self._loop = loop
         self._store = store
         self._prober = prober
         self._performer = performer
+        self._telling = telling
         self._ssh = ssh
         self._redactor = redactor
         self._neighbours = neighbours
@@ -115,7 +115,7 @@ class Desk:
     def status(self) -> Status:
         state = self._state
         health = list(state.health.values())
-        (records, head), tickets, unreadable = self._on_record()
+        (records, head), told, unreadable = self._on_record()
         lags = list(self._prober.lags().values())
         return Status(
             version=version("paramedic"),
@@ -134,7 +134,8 @@ class Desk:
             hosts=len(state.settings.hosts),
             verdicts=dict(Counter(_status_name(one) for one in health)),
             blind=sum(1 for one in health if one.blind_since is not None),
-            tickets=tickets_view(tickets, configured=self.outbox is not None),
+            tickets=tickets_view(told.tickets, configured=self._telling.outbox is not None),
+            messages=messages_view(told.messages, targets=len(state.settings.targets)),
             schedule=ScheduleView(
                 probes=len(self.configuration.probes),
                 waiting=self._prober.waiting,
@@ -143,7 +144,7 @@ class Desk:
                 late=sum(lag.late for lag in lags),
                 hanging=self._prober.hanging(),
             ),
-            neighbours=tuple(neighbour_views(self._neighbours.views(self._now()), tickets, self._redactor.redact)),
+            neighbours=tuple(neighbour_views(self._neighbours.views(self._now()), told, self._redactor.redact)),
             ssh_connections=self._ssh.stats().connections,
             decisions=self._loop.backlog(),
             steps_under_way=self._performer.under_way,
@@ -236,17 +237,17 @@ class Desk:
         reply = answer.result()
         return reply or Reply(False, "the agent had nothing to say to this")
 
-    def _on_record(self) -> tuple[tuple[int, str], TicketsState | None, str | None]:
-        """Head of the record and state of the tickets, and why they cannot be read: then the head is the last known."""
+    def _on_record(self) -> tuple[tuple[int, str], Told, str | None]:
+        """Head of the record and how far telling is, and why they cannot be read: then the last known head."""
         try:
-            self._head, tickets = self._store.head(), self.outbox.state() if self.outbox else None
+            self._head, told = self._store.head(), self._telling.state()
         except StoreError as error:
             if str(error) != self._unreadable:
                 log.critical("the record cannot be read: %s", error)
             self._unreadable = str(error)
-            return self._head, None, self._unreadable
+            return self._head, Told(), self._unreadable
         self._unreadable = None
-        return self._head, tickets, None
+        return self._head, told, None
 
     def _answers_since(
         self, rules: CheckRules, asked_at: float, scopes: Collection[str]

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from agent.model.views import NeighbourState, NeighbourView, TicketsView
+from agent.model.views import MessagesView, NeighbourState, NeighbourView, TicketsView
+from agent.runtime.messages.messenger import MessengerState
 from agent.runtime.outbox import TicketsState
+from agent.runtime.telling import Told
 
 TICKETS = "tickets"
 """The ticket system among the neighbours."""
@@ -24,11 +26,24 @@ def tickets_view(state: TicketsState | None, *, configured: bool) -> TicketsView
     )
 
 
+def messages_view(state: MessengerState | None, *, targets: int) -> MessagesView:
+    if state is None:
+        return MessagesView(targets)
+    return MessagesView(
+        targets=targets,
+        waiting=state.queue.waiting,
+        waiting_since=state.queue.oldest,
+        given_up=state.queue.given_up,
+        last_error=state.queue.last_error,
+        silent=tuple(silent.target for silent in state.silent),
+    )
+
+
 def neighbour_views(
-    tried: Iterable[NeighbourView], tickets: TicketsState | None, redact: Callable[[str], str]
+    tried: Iterable[NeighbourView], told: Told, redact: Callable[[str], str]
 ) -> Iterator[NeighbourView]:
-    """Those that were tried, the ticket system last; what they are said to have said is fit to leave."""
-    for view in (*tried, *_as_neighbour(tickets)):
+    """Those that were tried, ticket system and messages last; what they are said to have said is fit to leave."""
+    for view in (*tried, *_as_neighbour(told.tickets), *_silent_targets(told.messages)):
         yield replace(view, why=redact(view.why)) if view.why else view
 
 
@@ -41,3 +56,10 @@ def _as_neighbour(state: TicketsState | None) -> Iterator[NeighbourView]:
     else:
         waits = NeighbourState.SILENT if state.next_attempt is not None else NeighbourState.PROBED
         yield NeighbourView(TICKETS, waits, state.down_since, state.last_error, state.next_attempt)
+
+
+def _silent_targets(state: MessengerState | None) -> Iterator[NeighbourView]:
+    for silent in state.silent if state else ():
+        yield NeighbourView(
+            f"messages:{silent.target}", NeighbourState.SILENT, silent.since, silent.why, silent.next_try
+        )

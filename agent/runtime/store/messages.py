@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Update, bindparam, func, insert, select, upda
 
 from agent.errors import StoreCorrupt
 from agent.model.commands import SendMessage
-from agent.runtime.messenger import QueuedMessage, QueueState
+from agent.runtime.messages.queue import QueuedMessage, QueueState
 from agent.runtime.store.codec import dump, load, storable
 from agent.runtime.store.engine import Database
 from agent.runtime.store.schema import MESSAGES

@@ -1,4 +1,4 @@
-"""Messages to people: what was decided to be said is delivered, in order for each target, or given up and told."""
+"""The queue of messages as its owner sees it."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

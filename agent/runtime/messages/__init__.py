@@ -1,0 +1,1 @@
+"""Messages to people: queued with the decision that orders them, delivered by Apprise."""
