@@ -68,9 +68,7 @@ class ActionReader:
     def _inline(self, path: Path, name: str, authored: Mapping[str, object]) -> Runbook | None:
         if self._signed:
             hint = "signed_runbooks asks for it: make a runbook of them, sign it, and write runbook: NAME"
-            self._source.report(
-                (*path, "steps"), "steps in a plan cannot be signed, and agent.signed_runbooks asks it", hint
-            )
+            self._source.report((*path, "steps"), "nobody can sign steps that stand in a plan", hint)
             return None
         runbook, part = read_inline(self._source, path, name, str(authored.get("name", "")), authored)
         if runbook is not None:

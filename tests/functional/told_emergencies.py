@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from agent.model.activation import ActionRun, ActionState, Activation, CallRun, CallState, Marks, Stage
-from agent.model.emergency_views import EmergencyView, PlanView, ResourceView
+from agent.model.emergency_views import EmergencyView, PlanView, ResourceView, ReviewView
 from agent.model.observation import Verdict
 from agent.model.people import Person
 from agent.model.plan import Level, Plan, PlanPhase, PlanRole
@@ -139,6 +139,11 @@ class FakeEmergencies:
 
     def emergency(self, id: str) -> EmergencyView | None:
         return next((emergency_view(one, SETTINGS) for one in self.known if one.id == id), None)
+
+    def review(self, id: str) -> ReviewView | None:
+        return next(
+            (ReviewView(id, f"# Review of {id}\n{HOSTILE}\n", False) for one in self.known if one.id == id), None
+        )
 
     def resources(self) -> Sequence[ResourceView]:
         return self.resources_now

@@ -1,13 +1,19 @@
 """Emergency plans: what there is, what is at work, what people do about it, and the reviews."""
 
-from fastapi import APIRouter, Query, Response
+from typing import Annotated
 
-from agent.model.events import AcknowledgeCall, ActivatePlan, EndEmergency, TickAction
+from fastapi import APIRouter, Query, Response
+from pydantic import AfterValidator, StringConstraints
+
+from agent.model.events import AcknowledgeCall, ActivatePlan, CloseReview, EndEmergency, TickAction
 from agent.model.plan import Level, PlanRole
+from agent.model.text import printable_lines
 from agent.runtime.control.admission import Commander, Responder, Viewer
 from agent.runtime.control.answer import answer, refusal, told
 from agent.runtime.control.body import Body, Line, Prose, Written
 from agent.runtime.control.port import Control
+
+Document = Annotated[str, StringConstraints(min_length=1, max_length=200_000), AfterValidator(printable_lines)]
 
 
 class Declaration(Body):
@@ -31,6 +37,10 @@ class End(Body):
     reason: Prose = ""
 
 
+class Review(Body):
+    text: Document
+
+
 def emergencies(control: Control) -> APIRouter:
     """Questions."""
     router = APIRouter()
@@ -46,6 +56,11 @@ def emergencies(control: Control) -> APIRouter:
     @router.get("/activations/{activation}")
     def see_activation(activation: str, who: Viewer) -> Response:
         found = control.emergencies.emergency(activation)
+        return answer(found) if found else _unknown(activation)
+
+    @router.get("/activations/{activation}/review")
+    def read_review(activation: str, who: Viewer) -> Response:
+        found = control.emergencies.review(activation)
         return answer(found) if found else _unknown(activation)
 
     @router.get("/resources")
@@ -73,6 +88,10 @@ def acts_on_emergencies(control: Control) -> APIRouter:
     @router.post("/activations/{activation}/stand-down")
     def stand_down(activation: str, body: End, who: Commander) -> Response:
         return told(control.act(who.actor, EndEmergency(activation, body.reason, body.force)))
+
+    @router.post("/activations/{activation}/review")
+    def close_review(activation: str, body: Review, who: Responder) -> Response:
+        return told(control.act(who.actor, CloseReview(activation, body.text)))
 
     return router
 

@@ -5,9 +5,10 @@ from datetime import date, datetime
 
 from agent.core.state import State
 from agent.model.activation import Activation, Stage
-from agent.model.emergency_views import EmergencyView, PlanView, ResourceView
+from agent.model.emergency_views import EmergencyView, PlanView, ResourceView, ReviewView
 from agent.model.health import Health
 from agent.runtime.control.emergency_views import emergency_view, plan_view, resource_view
+from agent.runtime.control.told import review_from
 from agent.runtime.store import Store
 
 
@@ -37,6 +38,9 @@ class EmergencyDesk:
     def emergency(self, id: str) -> EmergencyView | None:
         found = self._state().activations.get(id) or self._store.activation(id)
         return emergency_view(found, self._state().settings) if found else None
+
+    def review(self, id: str) -> ReviewView | None:
+        return review_from(self._store, id, self._state().settings)
 
     def resources(self) -> Sequence[ResourceView]:
         state = self._state()

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from agent.errors import ParamedicError
 from agent.model.decision import Reply
-from agent.model.emergency_views import EmergencyView, PlanView, ResourceView
+from agent.model.emergency_views import EmergencyView, PlanView, ResourceView, ReviewView
 from agent.model.events import Act
 from agent.model.incident import Incident
 from agent.model.observation import Observation
@@ -47,6 +47,9 @@ class Emergencies(Protocol):
         """Newest first; `all`: also those whose review is closed."""
 
     def emergency(self, id: str) -> EmergencyView | None: ...
+
+    def review(self, id: str) -> ReviewView | None:
+        """As far as the agent knows, or as people closed it; None when there is no such emergency."""
 
     def resources(self) -> Sequence[ResourceView]: ...
 

@@ -3,6 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from agent.core.emergency.review import review_document
+from agent.model.emergency_views import ReviewView
+from agent.model.plan import Targets
+from agent.model.settings import Settings
 from agent.model.views import ChainView, StoredEntry, Story
 from agent.runtime.store import Record, Store
 
@@ -39,6 +43,24 @@ def story_from(store: Store, about: str) -> Story | None:
 
 def _stored(records: Iterable[Record]) -> tuple[StoredEntry, ...]:
     return tuple(StoredEntry(record.seq, record.entry, record.hash) for record in records)
+
+
+def review_from(store: Store, id: str, settings: Settings) -> ReviewView | None:
+    """The review of an emergency: as people closed it, else as far as is known; None when there is no such one.
+
+    `settings`: those in force, for the plan's targets.
+    """
+    activation = store.activation(id)
+    if activation is None:
+        return None
+    if activation.review:
+        return ReviewView(id, activation.review, closed=True)
+    plan = settings.plans.get(activation.plan)
+    linked = [found for other in activation.linked if (found := store.incident(other))]
+    entries = [record.entry for record in store.timeline(activation.incident, limit=_STORY_LIMIT)]
+    targets = plan.targets if plan else Targets()
+    text = review_document(activation, store.incident(activation.incident), linked, entries, targets)
+    return ReviewView(id, text, closed=False)
 
 
 def chain_of(store: Store) -> ChainView:
