@@ -1,0 +1,130 @@
+"""The drill's own record: every entry and message marked, and the evidence that expectations are judged by."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from agent.core.state import State
+from agent.errors import StoreError
+from agent.model.activation import Activation
+from agent.model.commands import Command, SendMessage
+from agent.model.decision import Decision
+from agent.model.drill import MARK
+from agent.model.drill_result import Evidence
+from agent.model.execution import Execution, Outcome, RunPhase
+from agent.model.incident import Incident
+from agent.model.settings import Settings
+from agent.model.timeline import AGENT, Entry, EntryKind
+from agent.runtime.store import Store
+
+log = logging.getLogger("paramedic.drill")
+
+_DONE = (RunPhase.VERIFYING, RunPhase.ENDED)
+_NOTHING_DONE = (Outcome.FAILED, Outcome.UNREACHABLE, Outcome.REFUSED, Outcome.STOPPED, Outcome.DECLINED)
+
+
+def marked(text: str) -> str:
+    """Once, however often."""
+    return text if text.startswith(MARK) else f"{MARK} {text}"
+
+
+class DrillRecord:
+    """Takes the place of the store where decisions are committed. Thread-safe.
+
+    `now` gives seconds since the epoch; `carried_out` is told of each runbook whose steps were carried out on a host.
+    """
+
+    def __init__(
+        self, settings: Settings, now: Callable[[], float], carried_out: Callable[[str, str], None], actor: str
+    ) -> None:
+        self._now = now
+        self._carried_out = carried_out
+        self._actor = actor
+        self._lock = threading.RLock()
+        self._store: Store | None = None
+        self._entries: list[Entry] = []
+        self._waiting: list[Entry] = []
+        self._incidents: dict[str, Incident] = {}
+        self._executions: dict[str, Execution] = {}
+        self._activations: dict[str, Activation] = {}
+        self._state = State(settings)
+
+    def over(self, store: Store) -> "DrillRecord":
+        """On that store from now on."""
+        with self._lock:
+            self._store = store
+            waiting, self._waiting = self._waiting, []
+        if waiting:
+            store.commit([Decision(entries=tuple(waiting))], self._now())
+        return self
+
+    def closed(self) -> None:
+        """The store is: what is noted from now on is in the result alone."""
+        with self._lock:
+            self._store = None
+
+    def commit(self, decisions: Sequence[Decision], at: float) -> None:
+        """As `Store.commit`."""
+        assert self._store is not None, "the loop begins after the store is opened"
+        decisions = [_marked(decision) for decision in decisions]
+        self._store.commit(decisions, at)
+        with self._lock:
+            for decision in decisions:
+                self._state.apply(decision)
+                self._entries += decision.entries
+                self._incidents |= decision.incidents
+                self._executions |= decision.executions
+                self._activations |= decision.activations
+        for decision in decisions:
+            for execution in decision.executions.values():
+                self._tell(execution)
+
+    def note(self, text: str, *, by_agent: bool = True, **data: object) -> None:
+        """An entry of the drill itself. Never fails: a record that cannot be written must not keep a fault alive."""
+        entry = Entry(self._now(), "agent", EntryKind.EXERCISE, marked(text), AGENT if by_agent else self._actor, data)
+        with self._lock:
+            self._entries.append(entry)
+            store = self._store
+            if store is None:
+                self._waiting.append(entry)
+                return
+        try:
+            store.commit([Decision(entries=(entry,))], self._now())
+        except StoreError as error:
+            log.error("the drill's record cannot be written: %s: %s", error, entry.text)
+
+    def evidence(self, injected_at: float | None, *, has_queue: bool) -> Evidence:
+        """`has_queue`: whether tickets of drills are really filed."""
+        with self._lock:
+            tickets = {id: each.ticket.id for id, each in self._incidents.items() if each.ticket and has_queue}
+            return Evidence(
+                at=self._now(),
+                injected_at=injected_at,
+                entries=tuple(self._entries),
+                incidents=tuple(self._incidents.values()),
+                executions=tuple(self._executions.values()),
+                activations=tuple(self._activations.values()),
+                tickets=tickets,
+            )
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        with self._lock:
+            return tuple(self._entries)
+
+    def _tell(self, execution: Execution) -> None:
+        for run in execution.runs:
+            if run.touched and run.phase in _DONE and run.outcome not in _NOTHING_DONE:
+                self._carried_out(execution.runbook, run.host)
+
+
+def _marked(decision: Decision) -> Decision:
+    entries = tuple(replace(entry, text=marked(entry.text)) for entry in decision.entries)
+    return replace(decision, entries=entries, commands=tuple(map(_marked_message, decision.commands)))
+
+
+def _marked_message(command: Command) -> Command:
+    if not isinstance(command, SendMessage):
+        return command
+    return replace(command, subject=marked(command.subject), body=marked(command.body))
