@@ -20,7 +20,7 @@ def plan_of(configuration: Configuration, drill: Drill) -> tuple[Plan, ...]:
     """Every plan that the drill names."""
     names = (drill.plan, *(each.plan or each.stood_down for each in drill.expect))
     plans = configuration.settings.plans
-    return tuple(plans[name] for name in dict.fromkeys(names) if name in plans)
+    return tuple(plans[name] for name in dict.fromkeys(names) if name and name in plans)
 
 
 def checks_of(configuration: Configuration, drill: Drill) -> tuple[str, ...]:

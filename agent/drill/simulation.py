@@ -63,7 +63,7 @@ class Simulation:
             if each.answer.host == probe.host.name or each.answer.host not in probed
         ]
 
-    def interviewer(self, probes: Sequence[Probe]) -> "type[Interviewer] | _Made":
+    def interviewer(self, probes: Sequence[Probe]) -> "_Made":
         """Takes the place of `Interviewer`."""
         probed: dict[str, set[str]] = {}
         for probe in probes:

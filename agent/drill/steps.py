@@ -1,11 +1,10 @@
 """Kinds of steps as a drill has them."""
 
+import types
 from collections.abc import Callable, Mapping
-from typing import Any
 from urllib.parse import urlsplit
 
 from agent.drill.fence import Fence, Fenced
-from agent.errors import ParamedicError
 from agent.model.execution import StepOutcome, StepStatus
 from agent.model.inventory import Host
 from agent.model.runbook import Action
@@ -64,7 +63,5 @@ def _host_at(url: str, fence: Fence, hosts: Mapping[str, Host]) -> Host:
 
 def _like(real: type[Action], perform: Callable[..., StepOutcome]) -> type[Action]:
     """The same kind, performed otherwise. It keeps no ledger: there is nothing to be asked about later."""
-    parts: dict[str, Any] = {"perform": perform, "resumable": False, "__module__": __name__, "__annotations__": {}}
-    if not issubclass(real, Action):
-        raise ParamedicError(f"{real.__name__} is no kind of step")
-    return type(real)(f"Fenced{real.__name__}", (real,), parts)
+    parts = {"perform": perform, "resumable": False, "__module__": __name__}
+    return types.new_class(f"Fenced{real.__name__}", (real,), exec_body=lambda namespace: namespace.update(parts))

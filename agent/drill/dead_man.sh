@@ -1,0 +1,32 @@
+# On a host, before a drill breaks anything there: undoes it by itself when nobody has been heard of for too long.
+#
+# Given in front of this: place (folder of this timer), silent (seconds without a beat), latest (seconds at the most)
+# and undo_all, a function. All of it is in memory: a disk that is full or a folder that is gone keeps nobody from it.
+
+undo() {
+    if [ -d "$place" ]; then mkdir "$place/claimed" 2>/dev/null || exit 0; fi # disarmed
+    trap '' HUP INT TERM
+    { echo "$1" >"$place/why"; } 2>/dev/null
+    undo_all
+    { : >"$place/undone"; } 2>/dev/null
+    exit 0
+}
+trap 'undo "it was told to end"' HUP INT TERM
+
+echo $$ >"$place/pid.new" && mv "$place/pid.new" "$place/pid"
+quiet=0
+all=0
+heard=
+while [ "$quiet" -lt "$silent" ] && [ "$all" -lt "$latest" ]; do
+    sleep 1 &
+    wait $! # which a signal ends at once
+    now=0
+    [ -e "$place/beat.1" ] && now=1
+    if [ "$now" = "$heard" ]; then quiet=$((quiet + 1)); else quiet=0 heard=$now; fi
+    all=$((all + 1))
+done
+if [ "$quiet" -ge "$silent" ]; then
+    undo "nothing was heard of the drill for $silent s"
+else
+    undo "the drill had not ended after $latest s"
+fi
