@@ -1,7 +1,17 @@
 # On a host, before a drill breaks anything there: undoes it by itself when nobody has been heard of for too long.
 #
-# Given in front of this: place (folder of this timer), silent (seconds without a beat), latest (seconds at the most)
-# and undo_all, a function. All of it is in memory: a disk that is full or a folder that is gone keeps nobody from it.
+# Given: place (folder of this timer), silent (seconds without a beat), latest (seconds at the most), and undo_all, a
+# function that calls `one` for each undo. All of it is in memory: a full disk or a folder that is gone hinders nothing.
+
+one() { # number of the undo, seconds it may take, yes if as root, command
+    as=
+    [ "$3" = yes ] && [ "$(id -u)" != 0 ] && as='sudo -n --'
+    limit="timeout -s KILL $2"
+    $limit true 2>/dev/null || limit=
+    (cd / && $limit $as sh -c "$4") </dev/null >/dev/null 2>&1
+    status=$?
+    { echo "$1 $status" >>"$place/ended"; } 2>/dev/null
+}
 
 undo() {
     if [ -d "$place" ]; then mkdir "$place/claimed" 2>/dev/null || exit 0; fi # disarmed

@@ -159,6 +159,9 @@ class Drill(Authored):
     stop_if: tuple[Condition, ...] = Field((), description="Any of these ends the drill at once, by the rollback.")
     rollback: tuple[Undo, ...] = ()
     deadline: Duration = 600.0
+    alone: Duration = Field(
+        20.0, ge=5, description="A host undoes the fault by itself when it has not heard of the drill for so long."
+    )
     every: Duration | None = Field(None, description="Overdue when it was not run for so long.")
     owner: Name | None = None
     digest: str = Field("", exclude=True)

@@ -11,6 +11,7 @@ from agent.runtime.control.answer import speak_json
 from agent.runtime.control.body import LIMIT
 from agent.runtime.control.checks import checks
 from agent.runtime.control.emergencies import acts_on_emergencies, emergencies
+from agent.runtime.control.exercises import exercises
 from agent.runtime.control.incidents import acts_on_incidents, approvals, incidents
 from agent.runtime.control.port import Control
 from agent.runtime.control.roles import Roles
@@ -40,7 +41,8 @@ def control_api(control: Control, roles: Roles, metrics: CollectorRegistry | Non
     )
     app.state.admission = Admission(control, roles)
     speak_json(app)
-    for nouns in (whole, incidents, acts_on_incidents, approvals, checks, treatments, emergencies, acts_on_emergencies):
+    plans = (emergencies, acts_on_emergencies, exercises)
+    for nouns in (whole, incidents, acts_on_incidents, approvals, checks, treatments, *plans):
         app.include_router(nouns(control), prefix="/v1")
     if metrics is not None:
         app.include_router(figures(metrics))

@@ -1,0 +1,67 @@
+"""What a drill tells whoever watches it, and how it is told to stop."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+
+from agent.model.drill_result import Judged
+
+
+class Stage(StrEnum):
+    """In the order in which they come."""
+
+    PREPARING = "preparing"
+    STEADY = "steady state"
+    ARMING = "arming"
+    RUNNING = "running"
+    ROLLBACK = "rollback"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Told about once a second, and whenever there is something to say. `text`: empty when there is not.
+
+    `judged`: the expectations as they stand; `left`: seconds until the deadline, None before the first fault;
+    `since`: seconds since the first fault; `socket`: where the drill's own agent answers, empty before it does.
+    """
+
+    id: str
+    stage: Stage
+    text: str = ""
+    judged: tuple[Judged, ...] = ()
+    left: float | None = None
+    since: float | None = None
+    socket: str = ""
+
+
+class Stop:
+    """Why the drill is to end; empty: it goes on. Its handlers may run between any two steps of the main thread: a
+    plain attribute is set, and looked at several times a second.
+    """
+
+    def __init__(self) -> None:
+        self.because = ""
+
+    def ask(self, because: str) -> None:
+        """The first reason counts; nothing takes it back."""
+        self.because = self.because or because
+
+    @contextmanager
+    def on_signals(self) -> Iterator["Stop"]:
+        """Ctrl-C, SIGTERM and a terminal that goes away end the drill by its rollback, and never the rollback itself.
+
+        In the main thread.
+        """
+        names = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "the terminal went away"}
+        before = {
+            number: signal.signal(number, lambda number, frame: self.ask(f"stopped by {names[signal.Signals(number)]}"))
+            for number in names
+        }
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
