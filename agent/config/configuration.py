@@ -19,7 +19,7 @@ class Configuration:
     """Everything that was read, cross-checked. `logins`: by name of each host that is reached over SSH.
 
     `folder`: where it was read from. `runbook_files`: by runbook name, the file its text stands in.
-    `access`: who may do what, None where nobody wrote it.
+    `access`: who may do what, None where nobody wrote it. `drill_tickets`: the queue that drills file their tickets in.
     """
 
     folder: Path
@@ -32,3 +32,4 @@ class Configuration:
     runbook_files: Mapping[str, Path] = field(default_factory=dict)
     access: Access | None = None
     drills: Mapping[str, Drill] = field(default_factory=dict)
+    drill_tickets: TicketSystem | None = None

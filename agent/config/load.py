@@ -70,7 +70,7 @@ def load(
     settings = replace(settings, checks=checks.rules, plans=plans)
     check_ways_in(source, settings, checks.probes, logins)
     drills = read_drills(source, settings, library)
-    tickets = read_tickets(source)
+    tickets, drill_tickets = read_tickets(source)
     secrets = read_secrets(source, root)
     access = read_access(source)
     trust = Trust(trusted_users(os.geteuid() if by_agent else owner_of(agent.state_dir, root), environ))
@@ -92,4 +92,5 @@ def load(
         runbook_files={name: entry.file for name, entry in library.entries.items()},
         access=access,
         drills=drills,
+        drill_tickets=drill_tickets,
     )

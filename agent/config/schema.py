@@ -72,6 +72,8 @@ def _config_schema() -> dict[str, Any]:
     systems_by_kind = {kind: parts.of(model) for kind, model in systems.items()}
     for schema in systems_by_kind.values():
         schema["required"] = []  # a preset may say it
+        laid_over = {**schema, "description": "What is different in the queue for tickets of drills."}
+        schema["properties"] = {**schema["properties"], "drill": {**laid_over, "type": "object"}}
     properties["tickets"] = _by_kind(nothing, systems_by_kind, tickets.DEFAULT_KIND)
     properties["secrets"] = _by_name(_SECRET)
     targets = _by_name(parts.of(MessageTarget, without=("name",)))

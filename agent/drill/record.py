@@ -2,7 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from agent.core.state import State
@@ -15,7 +16,7 @@ from agent.model.drill_result import Evidence
 from agent.model.execution import Execution, Outcome, RunPhase
 from agent.model.incident import Incident
 from agent.model.settings import Settings
-from agent.model.timeline import AGENT, Entry, EntryKind
+from agent.model.timeline import Entry, EntryKind
 from agent.runtime.store import Store
 
 log = logging.getLogger("paramedic.drill")
@@ -35,12 +36,9 @@ class DrillRecord:
     `now` gives seconds since the epoch; `carried_out` is told of each runbook whose steps were carried out on a host.
     """
 
-    def __init__(
-        self, settings: Settings, now: Callable[[], float], carried_out: Callable[[str, str], None], actor: str
-    ) -> None:
+    def __init__(self, settings: Settings, now: Callable[[], float], carried_out: Callable[[str, str], None]) -> None:
         self._now = now
         self._carried_out = carried_out
-        self._actor = actor
         self._lock = threading.RLock()
         self._store: Store | None = None
         self._entries: list[Entry] = []
@@ -80,9 +78,9 @@ class DrillRecord:
             for execution in decision.executions.values():
                 self._tell(execution)
 
-    def note(self, text: str, *, by_agent: bool = True, **data: object) -> None:
+    def note(self, text: str, **data: object) -> None:
         """An entry of the drill itself. Never fails: a record that cannot be written must not keep a fault alive."""
-        entry = Entry(self._now(), "agent", EntryKind.EXERCISE, marked(text), AGENT if by_agent else self._actor, data)
+        entry = Entry(self._now(), "agent", EntryKind.EXERCISE, marked(text), data=data)
         with self._lock:
             self._entries.append(entry)
             store = self._store
@@ -107,6 +105,12 @@ class DrillRecord:
                 activations=tuple(self._activations.values()),
                 tickets=tickets,
             )
+
+    @contextmanager
+    def looking(self) -> Iterator[State]:
+        """What the drill's agent has decided so far, while nothing changes in it."""
+        with self._lock:
+            yield self._state
 
     @property
     def entries(self) -> tuple[Entry, ...]:

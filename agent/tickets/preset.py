@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from agent.plugin.overlay import over
+
 _FOLDER = files("agent.tickets") / "presets"
 
 
@@ -23,19 +25,10 @@ def with_preset(written: Mapping[str, Any]) -> dict[str, Any]:
         return dict(written)
     if name not in presets():
         raise ValueError(f"there is no preset {name!r}; there is {', '.join(presets())}")
-    return _over(written, _read(name))
+    return over(written, _read(name))
 
 
 @cache
 def _read(name: str) -> dict[str, Any]:
     read: dict[str, Any] = yaml.safe_load((_FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
     return read
-
-
-def _over(upper: Mapping[str, Any], under: Mapping[str, Any]) -> dict[str, Any]:
-    """Mappings are merged key by key; anything else is replaced."""
-    merged = dict(under)
-    for key, value in upper.items():
-        below = merged.get(key)
-        merged[key] = _over(value, below) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
-    return merged
