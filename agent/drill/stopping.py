@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from agent.core.area import Area
 from agent.core.draft import Draft
-from agent.core.emergency.area import Area
 from agent.core.emergency.conditions import View
 from agent.core.state import State
 from agent.model.drill import Drill
