@@ -35,6 +35,7 @@ from checks.prometheus import Prometheus
 from checks.tcp import Tcp
 from tests.functional.scripted_checks import HERE, Script
 from tests.hostile import CORPUS, NOT_PRINTABLE, Hostile
+from tests.neighbours import available
 from tests.neighbours.http_site import Answer, HttpSite
 from tests.neighbours.scripted_server import ScriptedServer, sends
 from tests.neighbours.sshd import Sshd
@@ -233,7 +234,9 @@ def commands(tmp_path: Path) -> list[tuple[str, Hostile, str, bytes]]:
 @pytest.mark.parametrize("shell", ["dash", "bash", "busybox sh"])
 def test_in_a_shell_a_value_is_one_word_and_does_nothing(shell: str, tmp_path: Path) -> None:
     words = shell.split()
-    assert shutil.which(words[0]), f"{words[0]} not found"
+    available.require(
+        words[0], None if shutil.which(words[0]) else "it is not installed", f"apt-get install -y {words[0]}"
+    )
     for name, _, command, expected in commands(tmp_path):
         done = subprocess.run([*words, "-c", command], capture_output=True, timeout=60, cwd=tmp_path)
         assert done.stdout == expected, name
