@@ -87,7 +87,7 @@ def ask_anew(draft: Draft, activation: Activation) -> Activation:
     if activation.stage is not Stage.STANDING_DOWN or activation.checked_at is not None:
         return activation
     draft.order(Ask(_keys(draft, activation)))
-    return replace(activation, asked_at=draft.at)
+    return replace(activation, asked_at=draft.at, due=None)
 
 
 def asked_again_at(at: float, activation: Activation) -> float:
