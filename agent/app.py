@@ -323,13 +323,20 @@ class App:
         return ", ".join(counted(len(things), noun) for things, noun in counts)
 
 
-def run(folder: Path, *, socket: Path | None = None, log_level: str | None = None) -> int:
-    """The daemon in the foreground until SIGTERM or SIGINT; SIGHUP reloads.
+def run(
+    folder: Path,
+    *,
+    socket: Path | None = None,
+    log_level: str | None = None,
+    first: Callable[[Configuration], object] = lambda configuration: None,
+) -> int:
+    """The daemon in the foreground until SIGTERM or SIGINT; SIGHUP reloads. `first` is done before anything else.
 
     Raises ConfigProblems and other ParamedicErrors when it cannot start. Returns the exit code.
     """
     configuration = load(folder)
     start_journal(log_level or configuration.agent.log_level)
+    first(configuration)
     wanted = Signals()
     app = App(configuration, ServiceManager(), socket, failed=partial(wanted.put, Signals.NONE))
     app.start()

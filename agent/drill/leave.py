@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ log = logging.getLogger("paramedic.drill")
 LEASE = 60.0
 """Seconds that the agent's leave holds when nothing more is heard of the drill."""
 _EVERY = 5.0
+_PAUSE = 1.0
+_ILL = ("WARNING", "CRITICAL")
 _ANSWERS_WITHIN = 20.0
 
 
@@ -26,9 +29,11 @@ class Leave:
 
     def __init__(self, socket_path: Path, id: str, scope: Mapping[str, object]) -> None:
         self.lost: str | None = None
+        self._scope_seen = (set(_texts(scope.get("checks"))), set(_texts(scope.get("hosts"))))
         self._socket = socket_path
         self._id = id
         self._scope = {**scope, "lease": LEASE}
+        self._given = False
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="leave", daemon=True)
 
@@ -42,14 +47,15 @@ class Leave:
             raise DrillRefused(f"the running agent cannot be asked for leave on {self._socket}: {error}") from error
         if status >= 300:
             raise DrillRefused(f"the running agent gives no leave: {text}")
+        self._given = True
         self._thread.start()
         return True
 
     def end(self, reason: str) -> None:
         """The agent watches for itself again. Where it cannot be told, that is so when the lease is over."""
-        self._over.set()
-        if not self._thread.is_alive():
+        if not self._given:
             return
+        self._over.set()
         self._thread.join(_ANSWERS_WITHIN)
         try:
             status, text = self._post((self._id, "end"), {"reason": reason})
@@ -58,6 +64,35 @@ class Leave:
         else:
             if status >= 300:
                 log.warning("the running agent was told that %s is over: %s", self._id, text)
+
+    def wait_until_well(self, within: float) -> None:
+        """Until the agent too has seen that all is well again, at the longest `within` seconds: what it still takes
+        for ill when the drill is over, it takes for real.
+        """
+        end = time.monotonic() + within
+        while self._given and time.monotonic() < end:
+            try:
+                ill = self._ill()
+                for check in ill:
+                    self._ask("POST", ("checks", check, "ask"), {})
+            except (OSError, http.client.HTTPException) as error:
+                log.warning("the running agent does not answer: %s", error)
+                return
+            if not ill:
+                return
+            time.sleep(_PAUSE)
+
+    def _ill(self) -> list[str]:
+        """Checks of ours that the agent does not find well on hosts of ours."""
+        _, content = self._ask("GET", ("checks",), None)
+        checks, hosts = self._scope_seen
+        listed = content.get("checks", ()) if isinstance(content, dict) else ()
+        return [
+            str(check["name"])
+            for check in listed
+            if check["name"] in checks
+            and any(s["host"] in hosts | {None} and s["status"] in _ILL for s in check["subjects"])
+        ]
 
     def _keep(self) -> None:
         """An agent that has gone away takes its leave with it only when it is back and says so."""
@@ -68,18 +103,22 @@ class Leave:
                 log.warning("the running agent does not answer: %s", error)
                 continue
             if 400 <= status < 500:
-                self.lost = text
-                return
+                self.lost = text  # and renewed all the same: there is time to undo what was done
 
     def _post(self, path: tuple[str, ...], body: Mapping[str, object]) -> tuple[int, str]:
         """Status, and the sentence with it. Raises OSError, HTTPException."""
+        status, said = self._ask("POST", ("exercises", *path), body)
+        return status, str(said.get("error") or said.get("text") or "") if isinstance(said, dict) else ""
+
+    def _ask(self, method: str, path: tuple[str, ...], body: Mapping[str, object] | None) -> tuple[int, Any]:
+        """Raises OSError, HTTPException."""
         connection = _Connection(self._socket)
         try:
-            target = "/v1/exercises/" + "/".join(quote(part, safe="") for part in path)
+            target = "/v1/" + "/".join(quote(part, safe="") for part in path)
             headers = {"Content-Type": "application/json", "Connection": "close"}
-            connection.request("POST", target, json.dumps(body), headers)
+            connection.request(method, target, None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
-            return response.status, _sentence(response.read())
+            return response.status, _read(response.read())
         finally:
             connection.close()
 
@@ -95,9 +134,12 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(os.fspath(self._path))
 
 
-def _sentence(content: bytes) -> str:
+def _read(content: bytes) -> Any:
     try:
-        said: Any = json.loads(content)
+        return json.loads(content)
     except ValueError:
-        return ""
-    return str(said.get("error") or said.get("text") or "") if isinstance(said, dict) else ""
+        return None
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list | tuple) else ()

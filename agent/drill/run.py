@@ -37,6 +37,9 @@ from agent.runtime.clock import Clock
 log = logging.getLogger("paramedic.drill")
 
 _LOOK = 0.2
+_SEEN_WITHIN = 120.0
+_SEEN_SOON = 20.0
+"""Seconds that the running agent gets to see that all is well again; and where it waits to treat something real."""
 _TOLD_EVERY = 1.0
 
 
@@ -222,6 +225,8 @@ class _Run:
         rolled_back = all(each.ok for each in undone) and is_steady(after)
         proof = "the steady state holds" if is_steady(after) else f"the steady state does NOT hold: {unsteady(after)}"
         self._note(f"rolled back; {proof}" if rolled_back else f"NOT rolled back; {proof}")
+        if rolled_back:
+            self._leave.wait_until_well(_SEEN_SOON if self._leave.lost else _SEEN_WITHIN)
         self._parts.close()
         result = DrillResult(
             id=self._id,
