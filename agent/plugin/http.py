@@ -35,7 +35,7 @@ _PIECE = 65536
 
 
 class Deadline:
-    """Cuts the connections it watches when `seconds` have passed."""
+    """Cuts the connections it watches when `seconds` have passed. Raises CannotAsk on a machine without threads."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -45,7 +45,10 @@ class Deadline:
         self._lock = threading.Lock()
         self._timer = threading.Timer(seconds, self._cut)
         self._timer.daemon = True
-        self._timer.start()
+        try:
+            self._timer.start()
+        except RuntimeError as error:
+            raise CannotAsk(f"no thread is left here to keep the time of a request: {error}") from None
 
     @property
     def left(self) -> float:

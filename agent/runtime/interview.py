@@ -60,7 +60,7 @@ class Interviewer:
             judged = tuple(self._judged(probe, rules, answer, put.at, names) for answer in answers)
         except ParamedicError as error:
             return self.unasked(probe, put.at, one_line(str(error), 1000))
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # also for what ends a program: it would end this thread unheard
             kind = type(probe.check_type).kind
             log.exception("check kind %s failed in %s", kind, probe.scope)
             said = one_line(f"{type(error).__name__}: {error}")

@@ -137,6 +137,7 @@ class Loop:
     def ask(self, event: Event | Callable[[], Event]) -> "Future[Reply | None]":
         """Hand in an event and get the reply once the decision is committed. A loop that has ended says no.
 
+        Until the decision begins the question can be cancelled: then nothing is decided.
         A function is called in the deciding thread when all that was decided before is committed: what it reads of
         the record is the latest. The StoreError that it raises is the answer.
         """
@@ -237,6 +238,8 @@ class Loop:
                     item.make(self.state)
                     item.answer.set_result(None)
             elif isinstance(item, _Question):
+                if not item.answer.set_running_or_notify_cancel():
+                    continue
                 try:
                     decision = self._one(item.event() if callable(item.event) else item.event)
                 except StoreError as error:

@@ -289,7 +289,7 @@ class Outbox:
             error = failure
         except UnknownSecret as failure:
             error = TicketSystemUnavailable(str(failure), retry_after=SECRET_PAUSE)
-        except Exception as failure:  # a plugin's fault must not stop the others' tickets
+        except (Exception, SystemExit) as failure:  # a plugin's fault must not stop the others' tickets
             logger.exception("ticket system %s failed at %s", tickets.kind, update.key)
             error = TicketError(one_line(f"{type(failure).__name__}: {failure}"), retryable=False)
         if error is not None:  # it quotes what was answered

@@ -1,6 +1,7 @@
 """Secret values by name, from where the configuration says they are kept."""
 
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from agent.plugin.files import read_small, regular
 
 LIMIT = 65536
 """Bytes of a secret: a longer file is not one."""
+
+REMEMBERED = 16
+"""Values of one secret that stay known: a token may change every hour, and each costs time wherever text leaves."""
 
 _Stamp = tuple[int, int, int]
 
@@ -25,6 +29,7 @@ class Secrets:
         self._environ = environ
         self._read: dict[Path, tuple[_Stamp, str]] = {}
         self._seen: dict[str, str] = {}
+        self._lock = threading.Lock()
 
     def use(self, refs: Mapping[str, SecretRef]) -> None:
         """Other references from now on; the old values stay known to `seen`."""
@@ -39,11 +44,20 @@ class Secrets:
         value = self._value(name, ref).rstrip("\r\n")
         if not value:
             raise UnknownSecret(f"secret {name!r}: {ref} is empty")
-        self._seen[value] = name
+        if value not in self._seen:
+            self._remember(value, name)
         return value
 
+    def _remember(self, value: str, name: str) -> None:
+        with self._lock:
+            before = [old for old, whose in self._seen.items() if whose == name]
+            for forgotten in before[: max(0, len(before) + 1 - REMEMBERED)]:
+                del self._seen[forgotten]
+            self._seen[value] = name
+
     def seen(self) -> Mapping[str, str]:
-        """Every value that can be had now or was had before, to its name: a changed secret is still one."""
+        """Every value that can be had now, and the latest that were had before, to its name: a changed secret is
+        still one."""
         for name in self._refs:
             try:
                 self.secret(name)
@@ -55,7 +69,7 @@ class Secrets:
         if ref.place == "env":
             if ref.name not in self._environ:
                 raise UnknownSecret(f"secret {name!r}: the environment variable {ref.name} is not set")
-            return self._environ[ref.name]
+            return _text(self._environ[ref.name], f"secret {name!r}: the environment variable {ref.name}")
         if ref.place == "file":
             return self._from_file(name, Path(ref.name))
         folder = self._environ.get("CREDENTIALS_DIRECTORY")
@@ -79,3 +93,12 @@ class Secrets:
             raise UnknownSecret(f"secret {name!r}: {path} is not UTF-8 text") from None
         self._read[path] = (stamp, value)
         return value
+
+
+def _text(value: str, what: str) -> str:
+    """Bytes that are no text come as lone surrogates, which nothing can encode, the redactor neither (PEP 383)."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise UnknownSecret(f"{what} is not UTF-8 text") from None
+    return value

@@ -3,9 +3,10 @@
 import json
 import logging
 import os
+import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -267,6 +268,39 @@ def test_a_reload_takes_another_log_level(place: Place) -> None:
             assert root.level == logging.DEBUG
     finally:
         root.setLevel(before)
+
+
+def test_an_act_that_was_not_begun_in_time_is_not_done_later(place: Place) -> None:
+    """Whoever hears that does it once more, and it would be done twice."""
+    client = AgentClient([place.socket])
+    with place.running():
+        other = sqlite3.connect(place.record, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        first = threading.Thread(target=lambda: _tolerant(place.report, "under way"), daemon=True)
+        first.start()
+        until(lambda: client.get("status")["commit_error"], within=SOON, what="the first cannot be committed")
+        with pytest.raises(Failure, match="will not do it"):
+            place.report("not begun")
+        other.execute("ROLLBACK")
+        other.close()
+        until(lambda: client.get("status")["commit_error"] is None, within=SOON, what="it can be committed")
+        place.report("afterwards")
+        first.join(SOON)
+        titles = sorted(each["title"] for each in client.get("incidents")["incidents"])
+    assert titles == ["afterwards", "under way"]
+
+
+def _tolerant(report: Callable[[str], None], title: str) -> None:
+    with suppress(Failure):  # it may still be done, the agent says
+        report(title)
+
+
+def test_a_reload_without_its_socket_file_changes_what_it_should_and_ends_nothing(place: Place) -> None:
+    """Somebody has cleared up in /run: those who are connected, and SIGHUP, go on."""
+    with place.running() as app:
+        place.socket.unlink()
+        assert app.reload().ok
+        assert app.reload().ok
 
 
 def test_a_step_of_a_treatment_that_is_given_up_at_the_start_is_not_begun(place: Place) -> None:

@@ -3,9 +3,11 @@
 import errno
 import gc
 import os
+import select
 import socket
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -173,3 +175,39 @@ def test_of_callers_who_have_gone_nothing_is_kept(site: ControlSite, said: bytes
             caller.sendall(said)
         assert request(site.socket, "GET", "/v1/status")[0] == 200
     until(lambda: kept() <= before, within=_WITHIN / 2, what="nothing is kept of them")
+
+
+HEAD = b"Host: paramedic\r\n"
+STATUS = b"GET /v1/status HTTP/1.1\r\n" + HEAD + b"\r\n"
+SECOND = "never ends the head of a second request"
+BEGUN = {
+    "says nothing": b"",
+    "never ends the head": b"GET /v1/st",
+    "never takes the answer": b"GET /v1/stories/INC-12 HTTP/1.1\r\n" + HEAD + b"\r\n",
+    "never ends the body": b"POST /v1/freeze HTTP/1.1\r\n" + HEAD + b"Content-Length: 1000\r\n\r\n{",
+}
+
+
+def test_nobody_keeps_a_place_by_not_ending_what_he_says(site: ControlSite) -> None:
+    """There are a hundred places."""
+    story = site.control.stories["INC-12"]
+    site.control.stories["INC-12"] = replace(story, entries=story.entries * 5_000)
+    with ExitStack() as stack:
+        callers = {what: stack.enter_context(socket.socket(socket.AF_UNIX)) for what in [*BEGUN, SECOND]}
+        for what, caller in callers.items():
+            caller.connect(os.fspath(site.socket))
+            caller.sendall(BEGUN.get(what, STATUS))
+        assert callers[SECOND].recv(12) == b"HTTP/1.1 200"
+        callers[SECOND].sendall(b"GET /v1/st")
+
+        def still_there() -> list[str]:
+            """Without reading: POLLHUP says that the other side is gone."""
+            poll = select.poll()
+            for caller in callers.values():
+                poll.register(caller, 0)
+            gone = {descriptor for descriptor, event in poll.poll(0) if event & select.POLLHUP}
+            return [what for what, caller in callers.items() if caller.fileno() not in gone]
+
+        with suppress(AssertionError):
+            until(lambda: not still_there(), within=90, what="nobody is connected")
+        assert still_there() == []

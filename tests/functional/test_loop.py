@@ -15,7 +15,7 @@ from agent.core.state import State
 from agent.errors import StoreBusy, StoreFull
 from agent.model.check import CheckRules
 from agent.model.decision import Decision
-from agent.model.events import Freeze, Observed, PersonActed
+from agent.model.events import Freeze, Observed, PersonActed, Unfreeze
 from agent.model.health import Health, Key
 from agent.model.incident import Phase
 from agent.model.inventory import Host
@@ -31,6 +31,7 @@ from tests.neighbours.waiting import until
 
 SOON = 30.0
 FREEZE = PersonActed(1.0, "ada", Freeze("the storm"))
+THAW = PersonActed(1.0, "ada", Unfreeze("it is over"))
 
 
 class Full:
@@ -238,6 +239,28 @@ def test_a_change_that_nobody_came_to_can_be_taken_back() -> None:
         change = loop.call(made.append)
         assert change.cancel()
     assert made == []
+
+
+def test_a_question_that_was_taken_back_is_not_decided(store: Store) -> None:
+    """Whoever was told that nothing has been done may ask once more."""
+    loop = Loop(State(), store, Clock().now, lambda commands: None)
+    taken_back, made, other = loop.ask(FREEZE), loop.ask(lambda: FREEZE), loop.ask(THAW)
+    assert taken_back.cancel()
+    assert made.cancel()
+    loop.start()
+    reply = other.result(SOON)
+    assert reply is not None
+    assert not reply.ok, "nothing is frozen"
+    assert loop.stop(SOON)
+    assert store.load(2.0).freeze is None
+
+
+def test_what_is_being_decided_cannot_be_taken_back() -> None:
+    full = Full()
+    with running(full) as (loop, _):
+        answer = loop.ask(FREEZE)
+        until(lambda: full.tries, within=SOON, what="a try to commit it")
+        assert not answer.cancel()
 
 
 def test_what_is_due_and_cannot_be_decided_is_not_tried_without_pause_and_holds_up_nothing_else(store: Store) -> None:

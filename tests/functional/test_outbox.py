@@ -59,6 +59,23 @@ def test_a_plugins_fault_is_set_aside_with_its_traceback(desk: Desk, caplog: pyt
     assert any(record.exc_info for record in caplog.records)
 
 
+def test_a_plugin_that_would_end_the_program_holds_up_nothing(desk: Desk) -> None:
+    """SystemExit ends a thread without a word: the incident would be under way for ever."""
+    ledger = Ledger()
+
+    def failing(call: str) -> Exception | None:
+        if call == "update INC-1/1":
+            raise SystemExit(2)
+        return None
+
+    ledger.failing = failing
+    outbox = desk.outbox(RememberedTickets(ledger=ledger))
+    desk.tell("INC-1", Milestone.OPENED, Milestone.UPDATED)
+    until(desk.delivered, within=20, what="the rest is delivered")
+    assert outbox.state().queue.set_aside == 1
+    assert ledger.texts == {"INC-1": ["INC-1/2"]}
+
+
 def test_one_tickets_trouble_is_not_the_others(desk: Desk) -> None:
     ledger = Ledger()
     ledger.failing = lambda call: TicketError("conflict", retryable=True) if call == "update INC-1/1" else None

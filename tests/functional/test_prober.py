@@ -258,3 +258,18 @@ def test_a_reload_keeps_the_guard_and_drops_what_is_gone(watch: Watch) -> None:
 
 
 # when
+
+
+def test_a_check_type_that_would_end_the_program_only_says_so_and_is_asked_again(watch: Watch) -> None:
+    """As what wraps a command line does (argparse)."""
+
+    def leave(_host: Host, _ports: CheckPorts) -> Sequence[Answer]:
+        raise SystemExit(2)
+
+    watch.use(probe("c", leave, WEB1))
+    for count in (1, 2):
+        watch.prober.ask_due(["c@web1"])
+        watch.wait(count)
+    for answered in watch.passes:
+        (seen,) = answered.observations
+        assert (seen.verdict, seen.message) == (Verdict.UNKNOWN, "the check kind 'script' failed: SystemExit: 2")

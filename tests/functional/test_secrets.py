@@ -62,6 +62,30 @@ def test_what_resolves_to_nothing(tmp_path: Path, ref: SecretRef | None, content
     assert says in str(raised.value)
 
 
+def test_a_variable_that_is_no_text_is_no_secret_and_does_not_break_the_hiding_of_the_others() -> None:
+    """As the interpreter gives it, with lone surrogates: no form of it can be encoded."""
+    refs = {"odd": SecretRef("env", "ODD"), "db": SecretRef("env", "DB")}
+    secrets = Secrets(refs, {"ODD": "hunter2\udcff", "DB": "s3cr3t-of-db"})
+    with pytest.raises(UnknownSecret, match="ODD is not UTF-8 text") as raised:
+        secrets.secret("odd")
+    assert "hunter2" not in str(raised.value)
+    assert Redactor(secrets.seen).redact("is s3cr3t-of-db") == "is [redacted:db]"
+
+
+def test_of_a_secret_that_changes_every_hour_the_latest_values_are_kept_and_no_more(tmp_path: Path) -> None:
+    """Each costs time at every line that is redacted; a daemon lives for years."""
+    file, kept = tmp_path / "token", tmp_path / "steady"
+    kept.write_text("a steady secret")
+    secrets = Secrets({"t": SecretRef("file", str(file)), "s": SecretRef("file", str(kept))}, {})
+    for number in range(200):
+        file.write_text(f"token {number:05} of this hour{'!' * (number % 7)}")
+        secrets.seen()
+    seen = secrets.seen()
+    assert len(seen) <= 40
+    assert "a steady secret" in seen
+    assert all(any(value.startswith(f"token {number:05}") for value in seen) for number in range(190, 200))
+
+
 def test_a_changed_file_is_read_again_and_the_old_value_stays_hidden(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("first-value")

@@ -81,3 +81,41 @@ def test_a_machine_without_descriptors_or_threads_has_not_reached_the_host(tmp_p
     assert "no SSH" in silent
     assert descriptors.endswith("too many open files")
     assert threads.startswith("no thread is left here")
+
+
+def test_a_ticket_for_which_there_was_no_thread_waits_and_is_not_given_up(tmp_path: Path) -> None:
+    script = """
+        from agent.errors import TicketSystemUnavailable
+        from agent.config.secret import SecretRef
+        from agent.runtime.secrets import Secrets
+        from agent.tickets.rest import RestTickets
+        tickets = RestTickets.model_validate({
+            "preset": "roundup", "url": "http://127.0.0.1:9/tracker",
+            "basic": {"user": "u", "password": "p"},
+        })
+        try:
+            with no_room_for_threads():
+                tickets.find("INC-1", Secrets({"p": SecretRef("env", "P")}, {"P": "password"}))
+        except TicketSystemUnavailable as error:
+            print(error)
+        """
+    assert "no thread is left here" in starved(tmp_path, script)
+
+
+def test_a_caller_for_whom_there_was_no_thread_is_known_when_there_is_one(tmp_path: Path) -> None:
+    script = """
+        from pathlib import Path
+        from agent.model.access import Access
+        from agent.runtime.control.peer import Peer
+        from agent.runtime.control.port import AgentBusy
+        from agent.runtime.control.roles import Roles
+        roles, caller = Roles(Access(viewer=("65534",)), Path("/")), Peer(1, 65534, 65534)
+        for lack in (no_room_for_threads, nullcontext):
+            try:
+                with lack():
+                    print(roles.of(caller).role)
+            except AgentBusy as error:
+                print(error)
+        """
+    said = starved(tmp_path, script).splitlines()
+    assert said == ["no thread is left here to look up who calls; try again", "viewer"]

@@ -52,7 +52,8 @@ _LAST_ACT_WITHIN = 1.0
 _POLL = 0.02
 _EMERGENCIES = 20
 """That status tells of."""
-_NOT_IN_TIME = "the agent has not answered in time; `paramedic status` may say why"
+_NOT_BEGUN = "the agent did not come to it in time, and will not do it; `paramedic status` may say why"
+_NOT_IN_TIME = "the agent has not answered in time, what was asked may still be done; `paramedic status` may say why"
 
 
 class Desk:
@@ -233,6 +234,9 @@ class Desk:
         if self._closing.done():
             wait_for([answer], _LAST_ACT_WITHIN)
         if not answer.done():
+            # Who hears that nothing came of it asks again: it must not be done later, and then twice.
+            if answer.cancel():
+                raise AgentBusy(_NOT_BEGUN)
             raise AgentStopping if self._closing.done() else AgentBusy(_NOT_IN_TIME)
         reply = answer.result()
         return reply or Reply(False, "the agent had nothing to say to this")

@@ -14,7 +14,7 @@ CLAIM_HEADER = "paramedic-for"
 """Who the client says it acts for: sudo's SUDO_USER. A claim, and believed only of root, who may claim anything."""
 
 _ASKS_WITHIN = 30.0
-"""Seconds a caller has until the head of his first request is whole."""
+"""Seconds a caller has until his request is whole, and to take the answer and make the next request."""
 _UCRED = struct.Struct("3i")
 _USER_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
 
@@ -39,17 +39,25 @@ class PeerProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.app_state = {**self.app_state, "peer": peer_of(transport.get_extra_info("socket"))}
-        self._silence = self.loop.call_later(_ASKS_WITHIN, self._hang_up_on_silence)
+        self._silence = self.loop.call_later(_ASKS_WITHIN, self._hang_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing keeps the connection's memory any longer: who asks a hundred times a second would hold 3,000."""
         self._silence.cancel()
         super().connection_lost(exc)
 
-    def _hang_up_on_silence(self) -> None:
-        """uvicorn itself bounds only the pause after a request; who never finishes one would keep his place."""
-        if self.cycle is None:
-            self.transport.close()
+    def on_response_complete(self) -> None:
+        """His time begins anew."""
+        self._silence.cancel()
+        self._silence = self.loop.call_later(_ASKS_WITHIN, self._hang_up)
+        super().on_response_complete()
+
+    def _hang_up(self) -> None:
+        """uvicorn itself bounds only the pause after a request; who never finishes one, or never takes the answer,
+        would keep his place. Not on him whom we let wait.
+        """
+        if self.cycle is None or self.cycle.more_body or self.cycle.response_complete:
+            self.transport.abort()
 
 
 def claimed(request: Request, user: str) -> str | None:

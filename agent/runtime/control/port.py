@@ -15,7 +15,7 @@ from agent.model.views import ChainView, CheckView, RunbookView, Status, Story
 
 
 class AgentBusy(ParamedicError):
-    """The agent did not answer in time; what was asked may still be done."""
+    """The agent did not answer in time; the text says whether what was asked may still be done."""
 
     retryable = True
 

@@ -43,14 +43,14 @@ class Roles:
 
     def __init__(self, access: Access | None, socket: Path, look_up: Callable[[int, int], Account] = account) -> None:
         """`socket`: the control socket, which must be there: by default its group are responders."""
-        self._socket = socket
+        self._group = socket.stat().st_gid  # of the file that is ours: at a reload another may lie there, or none
         self._look_up = look_up
         self.use(access)
 
     def use(self, access: Access | None) -> None:
         """Hold from now on for every request that comes; what was looked up before is forgotten."""
         if access is None:
-            access = Access(responder=(f"group:{group_name(self._socket.stat().st_gid)}",))
+            access = Access(responder=(f"group:{group_name(self._group)}",))
         self._standings = _Standings(access, self._look_up)
         threading.Thread(target=_warn_of_strangers, args=(access,), name="accounts", daemon=True).start()
 
@@ -91,8 +91,12 @@ class _Standings:
     def _begin(self, someone: Peer) -> "Future[Standing]":
         if len(self._looking) >= _AT_ONCE:
             raise AgentBusy("this machine's user database is slow to say who calls; try again")
-        self._looking[someone] = looking = Future[Standing]()
-        threading.Thread(target=self._look_up, args=(someone, looking), name="accounts", daemon=True).start()
+        looking = Future[Standing]()
+        try:
+            threading.Thread(target=self._look_up, args=(someone, looking), name="accounts", daemon=True).start()
+        except RuntimeError:
+            raise AgentBusy("no thread is left here to look up who calls; try again") from None
+        self._looking[someone] = looking  # it ends in `_look_up`, which waits for the lock
         return looking
 
     def _look_up(self, someone: Peer, looking: "Future[Standing]") -> None:
