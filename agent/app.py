@@ -31,6 +31,7 @@ from agent.runtime.control.desk import Desk
 from agent.runtime.control.server import ControlServer
 from agent.runtime.control.told import default_store
 from agent.runtime.crash_points import CrashPoint, reached
+from agent.runtime.drills import Drilling
 from agent.runtime.journal import redact_journal, set_level, start_journal
 from agent.runtime.ledger import Ledgers
 from agent.runtime.loop import Loop
@@ -60,6 +61,9 @@ _PART_STOPS_WITHIN = 5.0
 
 _FOUND_BY_ITSELF = ("/run/paramedic/control.sock", "var/control.sock")
 """Sockets that the command finds without being told, as `agent.cli.places` has them."""
+
+_DRILL_STOPS_WITHIN = 60.0
+"""Seconds that a drill gets for its rollback. What is left then, hosts undo by themselves."""
 
 _STARTS_WITHIN = 30.0
 """Seconds until the first decision must be on record; the unit's TimeoutStartSec= is longer."""
@@ -107,7 +111,7 @@ class App:
     def stop(self) -> None:
         """Stop asking, let running steps end within the configured bound, commit what they came to, close."""
         agent = self._configuration.agent
-        telling = MESSAGES_STOP_WITHIN + TICKETS_STOP_WITHIN
+        telling = MESSAGES_STOP_WITHIN + TICKETS_STOP_WITHIN + (_DRILL_STOPS_WITHIN if self._drills.under_way else 0.0)
         self._manager.stopping("stopping", agent.stop_within + telling + 4 * _PART_STOPS_WITHIN)
         log.info("stopping")
         reached(CrashPoint.STOPPING)
@@ -195,6 +199,7 @@ class App:
             turned_away=neighbours.to_ask_again,
         )
         prober.use(settings, configuration.probes)
+        self._drills = Drilling(configuration.folder, self._socket.absolute())
         self._desk = Desk(
             configuration,
             loop,
@@ -207,6 +212,7 @@ class App:
             neighbours,
             clock.now,
             self.reload,
+            self._drills,
         )
         self._control = control = ControlServer(
             self._desk, self._socket, configuration.access, metrics=registry(self._desk.status)
@@ -235,6 +241,7 @@ class App:
         telling.start()
         prober.start()
         scheduler.start()
+        cleanup.callback(_bounded("drill under way", lambda: self._drills.stop(_DRILL_STOPS_WITHIN)))
         reached(CrashPoint.READY)
 
     def _wait_for(self, started: "Future[Reply | None]") -> None:

@@ -1,5 +1,6 @@
 """Putting everything back: always played, whole, whatever fails in it or whoever wants to stop it."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -9,6 +10,8 @@ from agent.model.drill_result import Undone
 from agent.model.inventory import Host
 from agent.model.text import one_line
 from agent.plugin.api import Shell
+
+log = logging.getLogger("paramedic.drill")
 
 _PAUSE = 2.0
 """Seconds between two rounds over what has not succeeded."""
@@ -50,6 +53,9 @@ def _undone(undo: Undoing, shell: Shell, hosts: Mapping[str, Host]) -> Undone:
         result = shell.run(host, undo.run, timeout=undo.timeout, sudo=undo.sudo)
     except ParamedicError as error:
         return Undone(undo.name, undo.host, False, one_line(str(error), 500))
+    except Exception as error:  # whatever it is, the other undos are played
+        log.exception("a defect in undoing %s", undo.name)
+        return Undone(undo.name, undo.host, False, f"a defect: {type(error).__name__}: {error}")
     if result.status == 0:
         return Undone(undo.name, undo.host, True, "exit status 0")
     said = one_line(result.stderr.strip() or result.stdout.strip(), 300)

@@ -281,4 +281,8 @@ class _Run:
         self._told = time.monotonic()
         left = None if self._ends is None else max(0.0, self._ends - self._told)
         since = None if self._injected_at is None else self._now() - self._injected_at
-        self._tell(Progress(self._id, self._stage, text, self._judged, left, since))
+        try:
+            self._tell(Progress(self._id, self._stage, text, self._judged, left, since))
+        except Exception:  # a terminal that is gone must not keep a fault alive
+            log.exception("whoever watches %s cannot be told", self._id)
+            self._stop.ask("whoever watched it cannot be told any more")

@@ -23,6 +23,7 @@ from agent.model.views import (
     TicketsView,
 )
 from agent.runtime.control.port import AgentBusy, IncidentQuery
+from tests.functional.told_drills import FakeDrills
 from tests.functional.told_emergencies import FakeEmergencies
 from tests.functional.told_stories import BY_HAND_STORY, HOSTILE, INCIDENT, NOTICED, RESTART, STORY
 
@@ -94,6 +95,7 @@ class FakeControl:
     checks_now: tuple[CheckView, ...] = CHECKS
     stories: dict[str, Story] = field(default_factory=lambda: {"INC-12": STORY, "RUN-3": BY_HAND_STORY})
     emergencies: FakeEmergencies = field(default_factory=FakeEmergencies)
+    drills: FakeDrills = field(default_factory=FakeDrills)
     refuse: str | None = None
     busy: bool = False
     full: bool = False

@@ -10,6 +10,7 @@ from agent.runtime.control.admission import Admission
 from agent.runtime.control.answer import speak_json
 from agent.runtime.control.body import LIMIT
 from agent.runtime.control.checks import checks
+from agent.runtime.control.drills import drills
 from agent.runtime.control.emergencies import acts_on_emergencies, emergencies
 from agent.runtime.control.exercises import exercises
 from agent.runtime.control.incidents import acts_on_incidents, approvals, incidents
@@ -41,7 +42,7 @@ def control_api(control: Control, roles: Roles, metrics: CollectorRegistry | Non
     )
     app.state.admission = Admission(control, roles)
     speak_json(app)
-    plans = (emergencies, acts_on_emergencies, exercises)
+    plans = (emergencies, acts_on_emergencies, exercises, drills)
     for nouns in (whole, incidents, acts_on_incidents, approvals, checks, treatments, *plans):
         app.include_router(nouns(control), prefix="/v1")
     if metrics is not None:

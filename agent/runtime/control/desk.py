@@ -35,6 +35,7 @@ from agent.runtime.control.port import AgentBusy, AgentStopping, IncidentQuery
 from agent.runtime.control.spoken import fit_for_the_record, refuse_secrets
 from agent.runtime.control.surroundings import messages_view, neighbour_views, tickets_view
 from agent.runtime.control.told import chain_of, story_from
+from agent.runtime.drills import Drilling
 from agent.runtime.loop import Loop
 from agent.runtime.neighbours import Neighbours
 from agent.runtime.performer import Performer
@@ -73,7 +74,9 @@ class Desk:
         neighbours: Neighbours,
         now: Callable[[], float],
         reload: Callable[[str], Reply],
+        drills: Drilling,
     ) -> None:
+        self.drills = drills
         self.configuration = configuration
         self._loop = loop
         self._store = store

@@ -54,11 +54,25 @@ class Emergencies(Protocol):
     def resources(self) -> Sequence[ResourceView]: ...
 
 
+class Drills(Protocol):
+    """Drills inside the agent, one at a time."""
+
+    def start(self, name: str, actor: str) -> Reply: ...
+
+    def told(self, after: int) -> tuple[int, Sequence[object], bool]:
+        """What it has told since number `after`, the number of the last of that, and whether it has ended."""
+
+    def abort(self) -> Reply: ...
+
+
 class Control(Protocol):
     """Every method may be called from any thread. All may raise AgentBusy and StoreError."""
 
     @property
     def emergencies(self) -> Emergencies: ...
+
+    @property
+    def drills(self) -> Drills: ...
 
     def act(self, actor: str, act: Act) -> Reply:
         """Returns when the decision is committed."""

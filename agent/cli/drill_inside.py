@@ -1,0 +1,71 @@
+"""Drills inside the running agent: the agent's child tells what it does, line by line, and the terminal follows."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.cli.agent_client import AgentClient
+from agent.cli.exits import Code, Failure, refused
+
+if TYPE_CHECKING:
+    from agent.config.configuration import Configuration
+    from agent.drill.progress import Progress
+    from agent.model.drill import Drill
+    from agent.model.drill_result import DrillResult
+
+_LOOK = 0.5
+
+
+def carry_out(configuration: "Configuration", drill: "Drill", actor: str, socket: Path | None) -> None:
+    """As the agent's child. On standard output one JSON object a line: {progress: …}, and at the end {result: …} or
+    {refused: a sentence}.
+    """
+    from agent.drill.run import run
+    from agent.errors import ParamedicError
+    from agent.runtime.journal import start_journal
+
+    start_journal(configuration.agent.log_level)
+    try:
+        result = run(configuration, drill, actor=actor, say=lambda progress: _tell("progress", progress), socket=socket)
+    except (ParamedicError, OSError) as error:
+        _tell("refused", str(error))
+    else:
+        _tell("result", result)
+
+
+def _tell(what: str, value: object) -> None:
+    """Raises OSError when the agent is gone."""
+    from agent.runtime.store import codec
+
+    said = value if isinstance(value, str) else json.loads(codec.dump(value))
+    print(json.dumps({what: said}), file=sys.stdout, flush=True)
+
+
+def follow(agent: AgentClient, name: str, told: "Callable[[Progress], None]") -> "DrillResult":
+    """Begin a drill inside the agent and follow it to its end; Ctrl-C ends it by its rollback. Raises Failure."""
+    from agent.drill.progress import Progress
+    from agent.model.drill_result import DrillResult
+    from agent.runtime.store import codec
+
+    agent.post("drills", body={"drill": name})
+    after = 0
+    while True:
+        try:
+            answer = agent.get("drills", after=after)
+            after = answer["last"]
+            for line in answer["told"]:
+                (what, said), *_ = line.items()
+                if what == "progress":
+                    told(codec.load(Progress, json.dumps(said), "the drill's progress"))
+                elif what == "refused":
+                    raise refused(said)
+                else:
+                    return codec.load(DrillResult, json.dumps(said), "the drill's result")
+            if answer["over"] and not answer["told"]:
+                raise Failure(Code.INTERNAL, "the drill ended without a result; the agent's journal says why")
+            time.sleep(_LOOK)
+        except KeyboardInterrupt:
+            agent.post("drills", "abort")
