@@ -1,6 +1,8 @@
 """One message by Apprise, to real servers on loopback."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from email.message import EmailMessage
 
@@ -130,3 +132,12 @@ def test_ordinary_words_stay() -> None:
     assert without_url("Failed to send JSON notification: error=500", "json://127.0.0.1:8080/notify") == (
         "Failed to send JSON notification: error=500"
     )
+
+
+def test_nothing_is_sent_for_an_agent_that_is_gone(site: HttpSite) -> None:
+    site.answer("/hook", Answer(200), method="POST")
+    asked = {"agent": 1, "url": json_url(site, "/hook"), "subject": "s", "body": "b"}
+    command = [sys.executable, "-I", "-m", "agent.runtime.messages.by_apprise"]
+    done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(done.stdout) == {"error": "the agent has ended"}
+    assert site.requests == []

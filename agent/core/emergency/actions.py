@@ -164,7 +164,7 @@ def _start(
     hosts: tuple[str, ...],
     values: Mapping[str, object],
 ) -> Activation:
-    verify = _verification(draft, area_in_charge(activation, draft.settings), runbook, hosts)
+    verify = _verification(draft, area_in_charge(activation, draft.settings), action, runbook, hosts)
     incident = draft.incident(activation.incident)
     draft.put_activation(activation)  # the guards must see who is in charge
     execution = treatment.start(draft, runbook, hosts, verify, incident=incident, variables=values, plan=activation.id)
@@ -172,10 +172,14 @@ def _start(
     return _put(activation, replace(action, state=ActionState.RUNNING, execution=execution.id))
 
 
-def _verification(draft: Draft, area: Area, runbook: Runbook, hosts: Sequence[str]) -> dict[str, tuple[Key, ...]]:
-    """Per host what must be well afterwards: what the runbook says, else what is ill there now."""
+def _verification(
+    draft: Draft, area: Area, action: ActionRun, runbook: Runbook, hosts: Sequence[str]
+) -> dict[str, tuple[Key, ...]]:
+    """Per host what must be well afterwards: what the runbook says; else, in the phase that is to cure, what is ill
+    there now. What contains a fault or tells of it cures nothing.
+    """
     ill: dict[str, list[Key]] = {}
-    for health in subjects_in(draft, area):
+    for health in subjects_in(draft, area) if action.phase is PlanPhase.RECOVER else ():
         if health.is_bad and health.host:
             ill.setdefault(health.host, []).append(health.key)
     found: dict[str, tuple[Key, ...]] = {}

@@ -1,11 +1,14 @@
 """A program of its own that hands one message to Apprise: `python -m agent.runtime.messages.by_apprise`.
 
-It reads `{"url", "subject", "body"}` as JSON and writes `{"error"}`: null when the message was taken. A process because
-Apprise costs 40 MB and half a second, some of its services wait without a bound, and what it logs may hold the URL.
+It reads `{"agent", "url", "subject", "body"}` as JSON and writes `{"error"}`: null when the message was taken. A
+process, because Apprise costs 40 MB and half a second, some of its services wait without a bound, and what it logs may
+hold the URL. When the process `agent`, its parent, is gone by the time that all is ready, nothing is sent: nobody would
+know, and the next agent sends it again.
 """
 
 import json
 import logging
+import os
 import sys
 from typing import Any
 
@@ -39,7 +42,7 @@ class _Session(requests.Session):
         return answer
 
 
-def deliver(url: str, subject: str, body: str) -> str | None:
+def deliver(agent: int, url: str, subject: str, body: str) -> str | None:
     """None when it was taken, else why not."""
     said = _Said()
     logging.basicConfig(handlers=[said], level=logging.WARNING)
@@ -63,6 +66,8 @@ def deliver(url: str, subject: str, body: str) -> str | None:
         requests.sessions.Session = requests.Session = _Session  # type: ignore[misc]
     one = Apprise(asset=asset)
     one.add(service)
+    if os.getppid() != agent:
+        return "the agent has ended"
     taken = one.notify(title=subject, body=body, body_format=NotifyFormat.TEXT)
     if _Session.refusal:
         return _Session.refusal
@@ -81,5 +86,4 @@ def _refusal(answer: requests.Response) -> str | None:
 
 if __name__ == "__main__":
     asked = json.load(sys.stdin)
-    error = deliver(asked["url"], asked["subject"], asked["body"])
-    json.dump({"error": error}, sys.stdout)
+    json.dump({"error": deliver(**asked)}, sys.stdout)

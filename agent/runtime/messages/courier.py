@@ -1,6 +1,7 @@
 """Who carries one message to one target, and tells what came of it."""
 
 import json
+import os
 import re
 import shlex
 import sys
@@ -19,7 +20,9 @@ from agent.runtime.shell import LocalShell
 WITHIN = 60.0
 """Seconds for one attempt, after which it is killed."""
 
-_BY_APPRISE = shlex.join([sys.executable, "-I", "-m", "agent.runtime.messages.by_apprise"])
+_BY_APPRISE = shlex.join(["exec", sys.executable, "-I", "-m", "agent.runtime.messages.by_apprise"])
+"""As a child of our own, which `exec` makes it."""
+
 _SUBJECT = 200
 _BODY = 32768
 """Characters."""
@@ -63,6 +66,7 @@ class AppriseCourier:
         except UnknownSecret as error:
             raise MessageError(str(error)) from error
         asked = {
+            "agent": os.getpid(),
             "url": url,
             "subject": one_line(message.subject, _SUBJECT),
             "body": printable_lines(message.body[:_BODY]),
