@@ -6,6 +6,7 @@ updates are numbered without gaps, every refusal has a reason, a refused act cha
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck
@@ -17,9 +18,11 @@ from agent.model import events
 from agent.model.execution import StepOutcome, StepStatus
 from agent.model.incident import Phase, TicketRef
 from agent.model.observation import Verdict
+from agent.model.plan import Level, PlanRole, StandDown
 from agent.model.quantities import CountOrShare, Rate
 from agent.model.runbook import Limits, Retry, Variable, Verify
 from agent.model.settings import Settings
+from tests.core.emergencies import action, call, condition, level, phases, plan
 from tests.core.ward import NOT_CLEARED, Ward, approve, ask_check, group, run, runbook, shop, wait
 
 HOSTS = ("web1", "web2", "web3")
@@ -63,7 +66,56 @@ RUNBOOKS = st.builds(
 )
 
 
+ACTIONS = st.lists(
+    st.builds(
+        action,
+        st.sampled_from(["stop the bleeding", "mend it"]),
+        runbook=st.sampled_from(["r1", "r2", "r3", "nowhere"]),
+        hosts=st.sampled_from([None, "affected", "group:web"]),
+        approve=st.sampled_from([None, PlanRole.COMMANDER]),
+        on_failure=st.sampled_from(["people", "continue"]),
+        timeout=st.sampled_from([15.0, 60.0]),
+        level=st.sampled_from([Level.I, Level.IV]),
+    )
+    | st.just(action("look", do="look at it", timeout=20.0)),
+    max_size=3,
+)
+CONDITIONS = st.sampled_from(
+    [
+        condition(hosts_healthy="below 60%"),
+        condition(hosts_healthy="below 100%", lasting=10.0),
+        condition(unresolved="P4", lasting=20.0),
+        condition(incidents=2, priority="P5", within=60.0),
+        condition(treatments_failed=1, within=60.0),
+        condition(check_critical="disk"),
+    ]
+)
+CALLS = st.sampled_from(
+    [(), (call("commander", 10.0, call("technical_lead", 10.0)),), (call("liaison", None), call("scribe", 5.0))]
+)
+PLANS = st.builds(
+    lambda name, text, **more: plan(name, digest=f"{name} {text}", **more),
+    name=st.sampled_from(["shop-down", "north"]),
+    text=st.integers(1, 2),
+    hosts=st.sampled_from([HOSTS, ("web1", "db1")]),
+    levels=st.builds(lambda one, two: {Level.I: level(one), Level.II: level(two)}, CONDITIONS, CONDITIONS),
+    lower_after=st.sampled_from([None, 20.0]),
+    notification=CALLS,
+    phases=st.builds(lambda contain, recover: phases(*contain, recover=tuple(recover)), ACTIONS, ACTIONS),
+    report_every=st.just(30.0),
+    stand_down=st.builds(
+        lambda confirmed_by: StandDown.model_validate({"for": 5.0, "confirmed_by": confirmed_by}),
+        st.sampled_from([None, "commander"]),
+    ),
+)
+
+
 def hospital(books: list[Any], data: dict[str, Any]) -> Settings:
+    plans = {each.name: each for each in data["plans"]}
+    return replace(_shop(books, data), plans=plans)
+
+
+def _shop(books: list[Any], data: dict[str, Any]) -> Settings:
     return shop(
         *{book.name: book for book in books}.values(),
         groups=[group("web", *HOSTS, at_once=data["at_once"])],
@@ -90,12 +142,35 @@ SETTINGS = st.builds(
             "confirm": st.sampled_from([1, 2, "2 of 3"]),
             "flapping": st.sampled_from([{}, {"changes": 3, "within": 60.0, "settle": 20.0}]),
             "no_data": st.sampled_from(["ok", "unknown", "critical"]),
+            "plans": st.lists(PLANS, max_size=2),
         }
     ),
 )
 ENDINGS = st.sampled_from([StepStatus.OK] * 4 + [each for each in StepStatus if each is not StepStatus.SKIPPED])
 INCIDENTS = st.integers(1, 4).map("INC-{}".format)
+ACTIVATIONS = st.integers(1, 3).map("PLAN-{}".format)
 ACTS = st.one_of(
+    st.builds(
+        events.ActivatePlan,
+        st.sampled_from(["shop-down", "north"]),
+        st.sampled_from([Level.I, Level.II]),
+        st.just("smoke"),
+    ),
+    st.builds(events.AcknowledgeCall, ACTIVATIONS, st.none(), st.sampled_from([None, "carla", "tim", "lea"])),
+    st.builds(events.TickAction, ACTIVATIONS, st.integers(1, 4), st.booleans()),
+    st.builds(events.EndEmergency, ACTIVATIONS, st.just("over"), st.booleans()),
+    st.builds(events.CloseReview, ACTIVATIONS, st.just("## Root cause\nrats\n## Improvement actions\n")),
+    st.builds(events.Approve, ACTIVATIONS, st.booleans()),
+    st.builds(
+        events.BeginExercise,
+        st.sampled_from(["EX-1", "EX-2"]),
+        st.just("a drill"),
+        st.sampled_from([("web1",), ("db1",), ("web1", "web2")]),
+        st.sampled_from([("web",), ("disk", "db")]),
+        st.sampled_from([(), ("shop",)]),
+        st.just(20.0),
+    ),
+    st.builds(events.EndExercise, st.sampled_from(["EX-1", "EX-2"])),
     st.builds(events.Acknowledge, INCIDENTS),
     st.builds(events.AddNote, INCIDENTS, st.just("note")),
     st.builds(events.Assign, INCIDENTS, st.sampled_from(["dba", "bob", " "])),
@@ -166,10 +241,10 @@ class AnythingGoes(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.ward.later(seconds)
 
-    @rule(act=ACTS)
-    def a_person_acts(self, act: events.Act) -> None:
+    @rule(act=ACTS, actor=st.sampled_from(["anna", "carla"]))
+    def a_person_acts(self, act: events.Act, actor: str) -> None:
         closed = self.ward.closed.get(getattr(act, "incident", None) or "")
-        self.ward.person(act, closed=closed)
+        self.ward.person(act, actor, closed=closed)
 
     @rule(incident=INCIDENTS)
     def a_ticket_is_filed(self, incident: str) -> None:
@@ -190,8 +265,12 @@ class AnythingGoes(RuleBasedStateMachine):
             return
         ward = self.ward
         ward.person(events.Unfreeze())
+        ward.later(20)  # no drill asks for more time
+        for id in list(ward.state.activations):
+            ward.person(events.EndEmergency(id, "the storm is over", force=True))
         for _ in range(60):
-            for id in list(ward.state.executions):
+            for id in [*ward.state.executions, *ward.state.activations]:
+                ward.person(events.EndEmergency(id, "again", force=True))
                 ward.person(events.Approve(id, yes=True))
             while ward.pending:
                 ward.ends()
@@ -206,6 +285,8 @@ class AnythingGoes(RuleBasedStateMachine):
     def _left(self) -> Iterator[str]:
         """What cannot be explained by a person who has to act."""
         state = self.ward.state
+        yield from (f"{activation.id} never ends" for activation in state.activations.values() if activation.due)
+        yield from (f"{exercise.id} never ends" for exercise in state.exercises.values())
         yield from (f"{execution.id} never ends" for execution in state.executions.values() if execution.is_running)
         for incident in state.incidents.values():
             if incident.phase not in (Phase.ESCALATED, Phase.RESOLVED):

@@ -11,7 +11,7 @@ from agent.core.engine import decide
 from agent.core.restoration import SKIPPED
 from agent.core.state import State
 from agent.model import events
-from agent.model.activation import Activation, Stage
+from agent.model.activation import ActionState, Activation, CallState, Stage
 from agent.model.check import CheckRules
 from agent.model.commands import Ask, RunStep, SendMessage, UpdateTicket
 from agent.model.decision import Decision
@@ -305,6 +305,8 @@ class Ward:
         for execution in self.state.executions.values():
             waits = execution.due is not None or any(run.pending for run in execution.runs)
             assert waits or not execution.is_running, f"{execution.id} waits for nothing"
+        for activation in self.state.activations.values():
+            _a_plan_is_looked_after(activation, self.state)
         self.busy = _one_treatment_at_a_time(self.state, self.busy)
         for entry in decision.entries:
             assert entry.text, "an entry says nothing"
@@ -341,6 +343,28 @@ def through_the_store(value: Any) -> Any:
     again = load(type(value), dump(value), "test")
     assert again == value, "the store changes it"
     return again
+
+
+def _a_plan_is_looked_after(activation: Activation, state: State) -> None:
+    about = f"{activation.id} ({activation.stage})"
+    if not activation.stage.is_active:
+        assert activation.due is None, f"{about} is over and waits"
+        return
+    assert activation.due is not None, f"{about} waits for nothing"
+    incident = state.incidents.get(activation.incident)
+    assert incident is not None, f"{about} has no major incident"
+    assert incident.phase.is_open, f"{about} has a major incident that is over"
+    assert set(activation.linked) == set(incident.linked), f"{about} and its incident stand for different ones"
+    for call in activation.calls:
+        assert (call.state is CallState.CALLED) == (call.due is not None), f"{about}: {call} waits for nothing"
+    under_way = [a for a in activation.actions if not a.is_settled and a.state is not ActionState.WAITING]
+    assert len(under_way) <= 1, f"{about}: several actions at once"
+    for action in under_way:
+        execution = state.executions.get(action.execution or "")
+        running = execution is not None and execution.is_running
+        assert running or action.state is not ActionState.RUNNING, f"{about}: {action.name} runs, and nothing does"
+    waiting = [a for a in activation.actions if a.state is ActionState.WAITING and activation.level >= a.level]
+    assert under_way or not waiting, f"{about}: the next action is left lying"
 
 
 def _nothing_is_forgotten(incident: Incident, state: State) -> None:
