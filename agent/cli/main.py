@@ -18,6 +18,7 @@ from agent.cli.messages import messages
 from agent.cli.plans import plan
 from agent.cli.records import records
 from agent.cli.resources import resources
+from agent.cli.reviews import review
 from agent.cli.runbooks import runbook
 from agent.cli.schema import schema
 from agent.cli.session import Session, session
@@ -53,7 +54,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
         acts.reopen,
     ),
     "Checks and treatment": (checks, runbook, acts.approve, acts.deny, freeze, unfreeze),
-    "Emergencies": (plan, resources, messages),
+    "Emergencies": (plan, resources, review, messages),
     "The agent": (status, daemon.run, daemon.reload, daemon.check_config, schema, hosts, records, daemon.demo),
 }
 """By heading of the help, in the order in which they are shown."""

@@ -84,7 +84,7 @@ def test_incidents_of_a_stopped_agent_are_filtered(stopped: Path) -> None:
 def test_what_is_not_in_the_record_is_no(stopped: Path) -> None:
     said = beside(stopped, "show", "INC-99")
     assert said.code == 1
-    assert "neither an incident nor a run called INC-99" in said.err
+    assert "there is no incident, run or emergency called INC-99" in said.err
 
 
 def test_the_chain_is_checked_without_an_agent_and_an_altered_record_is_found(stopped: Path) -> None:

@@ -57,12 +57,12 @@ def test_show_for_programs_is_the_whole_story(site: ControlSite) -> None:
 
 def test_show_of_what_is_not_there_is_no(site: ControlSite) -> None:
     said = site.paramedic("show", "INC-99")
-    assert (said.code, said.err) == (1, "there is neither an incident nor a run called INC-99\n")
+    assert (said.code, said.err) == (1, "there is no incident, run or emergency called INC-99\n")
 
 
-def test_a_word_that_is_neither_an_incident_nor_a_run_is_told_both() -> None:
+def test_a_word_that_is_nothing_to_show_is_told_what_there_is() -> None:
     said = " ".join(paramedic("show", "RUNN-1").err.replace("│", " ").split())
-    assert "neither an incident nor a run (INC-12, RUN-7), nor agent" in said
+    assert "is no incident, run or emergency (INC-12, RUN-7, PLAN-1), nor agent" in said
 
 
 def test_incidents_are_listed_or_said_to_be_none(site: ControlSite) -> None:

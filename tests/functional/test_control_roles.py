@@ -39,6 +39,14 @@ TAKES = {
     ("GET", "/v1/runbooks"): Role.VIEWER,
     ("GET", "/v1/status"): Role.VIEWER,
     ("GET", "/v1/stories/{about}"): Role.VIEWER,
+    ("GET", "/v1/activations"): Role.VIEWER,
+    ("GET", "/v1/activations/{activation}"): Role.VIEWER,
+    ("GET", "/v1/activations/{activation}/review"): Role.VIEWER,
+    ("GET", "/v1/plans"): Role.VIEWER,
+    ("GET", "/v1/resources"): Role.VIEWER,
+    ("POST", "/v1/activations/{activation}/acknowledge"): Role.RESPONDER,
+    ("POST", "/v1/activations/{activation}/review"): Role.RESPONDER,
+    ("POST", "/v1/activations/{activation}/tick"): Role.RESPONDER,
     ("POST", "/v1/approvals/{about}"): Role.RESPONDER,
     ("POST", "/v1/checks/{name}/ask"): Role.RESPONDER,
     ("POST", "/v1/executions"): Role.RESPONDER,
@@ -50,7 +58,9 @@ TAKES = {
     ("POST", "/v1/incidents/{incident}/note"): Role.RESPONDER,
     ("POST", "/v1/incidents/{incident}/reopen"): Role.RESPONDER,
     ("POST", "/v1/incidents/{incident}/resolve"): Role.RESPONDER,
+    ("POST", "/v1/activations/{activation}/stand-down"): Role.COMMANDER,
     ("POST", "/v1/freeze"): Role.COMMANDER,
+    ("POST", "/v1/plans/{plan}/activate"): Role.COMMANDER,
     ("POST", "/v1/reload"): Role.COMMANDER,
     ("POST", "/v1/unfreeze"): Role.COMMANDER,
 }
@@ -92,6 +102,8 @@ STRANGER = Person(54321, 54321)
 NOTE = ("POST", "/v1/incidents/INC-12/note", {"text": "hi"})
 RUN = ("POST", "/v1/executions", {"runbook": "restart-web", "hosts": ["web1"]})
 OVERRIDE = ("POST", "/v1/executions", {"runbook": "restart-web", "hosts": ["web1"], "override": "I know better"})
+YES = ("POST", "/v1/approvals/INC-12", {"yes": True})
+PLANS_YES = ("POST", "/v1/approvals/PLAN-1", {"yes": True})
 FREEZE = ("POST", "/v1/freeze", {"reason": "fire"})
 LOOK = ("GET", "/v1/status", None)
 TRIED = (LOOK, NOTE, RUN, OVERRIDE, FREEZE, ("POST", "/v1/reload", None))
@@ -116,6 +128,15 @@ def served(access: Access | None) -> Iterator[ControlSite]:
             yield site
         finally:
             assert server.stop(10.0)
+
+
+@pytest.mark.root
+def test_only_a_commander_answers_for_an_emergency_plan() -> None:
+    """That she holds the role in the plan as well is the plan's matter."""
+    with served(Access(responder=("nobody",))) as site:
+        assert [status for status, _ in requests_as(NOBODY, site.socket, YES, PLANS_YES)] == [200, 403]
+    with served(Access(commander=("nobody",))) as site:
+        assert [status for status, _ in requests_as(NOBODY, site.socket, YES, PLANS_YES)] == [200, 200]
 
 
 @pytest.mark.root
