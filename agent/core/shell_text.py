@@ -3,29 +3,48 @@
 `shlex.quote` protects a value only where the shell reads words: inside the author's own quotes, a comment
 or a here-document the added quotes are text, and the value is read as shell again. So a template that
 puts a value there is refused, with what would be right. The grammar is POSIX.1-2024, XCU 2.2 (Quoting),
-2.3 (Token Recognition) and 2.7.4 (Here-Document), plus bash's `$'…'`.
+2.3 (Token Recognition), 2.6.4 (Arithmetic Expansion) and 2.7.4 (Here-Document), plus bash's `$'…'` and `((…))`.
+
+It is no whole shell: behind what would take one, and behind what shells read differently, no value may stand at all.
 """
 
 import re
+from dataclasses import dataclass
 
-_HEREDOC = re.compile(r"<<-?[ \t]*(['\"\\]?)([A-Za-z_][\w.-]*)\1")
+_HEREDOC = re.compile(r"<<(-?)[ \t]*(['\"]?)([A-Za-z_][\w.-]*)\2(?=[\s;&|<>()])")
+"""One whose end is plain to see. The end of the text is none: a value may follow, and belong to the word."""
+
+_LOST = "?"
 _WHERE = {
     "'": "inside '…'",
     "$'": "inside $'…'",
     '"': 'inside "…"',
     "#": "in a comment",
     "<<": "in a here-document",
+    "((": "in arithmetic",
+    "${": 'inside "…"',
+    "`": "inside `…`",
+    _LOST: "behind what cannot be told for sure (an unusual here-document, $[…], quotes within $((…)), ${…} or $'…')",
     "\\": "after a backslash",
     "$": "right after a $",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Heredoc:
+    """`end`: the line that ends it; `tabs` before that are allowed; `literal`: nothing is expanded in it."""
+
+    end: str
+    tabs: bool
+    literal: bool
 
 
 class ShellText:
     """Reads a command from left to right and knows what the shell would make of the next character."""
 
     def __init__(self) -> None:
-        self._inside: list[str] = []  # what is open, innermost last: one of ' $' " # << ( `
-        self._heredocs: list[str] = []  # delimiters announced on this line; their bodies start on the next
+        self._inside: list[str] = []  # what is open, innermost last: one of ' $' " # << ( (( ${ ` ?
+        self._heredocs: list[_Heredoc] = []  # announced on this line; their bodies start on the next
         self._before = "\n"
 
     def read(self, text: str) -> None:
@@ -43,6 +62,8 @@ class ShellText:
         inside = self._inside[-1] if self._inside else ""
         if self._before in ("\\", "$") and inside not in ("'", "$'", "#", "<<"):
             return _WHERE[self._before]
+        if "`" in self._inside and inside != _LOST:
+            return _WHERE["`"]  # which ends at the next one, be it in quotes
         return _WHERE.get(inside)
 
     def _step(self, text: str, at: int) -> int:
@@ -57,6 +78,12 @@ class ShellText:
                 return self._single_quoted(text, at, inside)
             case '"':
                 return self._double_quoted(text, at)
+            case "((":
+                return self._arithmetic(text, at)
+            case "${":
+                return self._parameter(text, at)
+            case "?":  # nothing brings it back
+                return len(text)
             case _:
                 return self._words(text, at, inside)
 
@@ -69,6 +96,8 @@ class ShellText:
             self._inside.append("#")
         elif char == "'":
             self._inside.append("$'" if self._before == "$" else "'")
+        elif char == "(" and self._before == "(" and inside == "(":
+            self._inside[-1:] = ["((", "(("]  # one for each
         elif char in '"(' or (char == "`" and inside != "`"):
             self._inside.append(char)
         elif (char == "`" and inside == "`") or (char == ")" and inside == "("):
@@ -79,14 +108,19 @@ class ShellText:
             self._before = "<"
             return at + 3
         elif announced := _HEREDOC.match(text, at):
-            self._heredocs.append(announced[2])
+            tabs, quote, end = announced.groups()
+            self._heredocs.append(_Heredoc(end, bool(tabs), bool(quote)))
             self._before = "x"
             return announced.end()
+        elif text.startswith("<<", at) or (char == "[" and self._before == "$"):
+            self._inside.append(_LOST)
         self._before = char
         return at + 1
 
     def _single_quoted(self, text: str, at: int, inside: str) -> int:
         if inside == "$'" and self._before == "\\":
+            if text[at] == "'":  # it ends here for a shell that does not know $'…'
+                self._inside.append(_LOST)
             self._before = "x"
             return at + 1
         if text[at] == "'":
@@ -101,8 +135,41 @@ class ShellText:
             return at + 1
         if char == '"':
             self._inside.pop()
-        elif (char == "(" and self._before == "$") or char == "`":
+        elif char in "({" and self._before == "$":
+            self._inside.append("${" if char == "{" else "(")
+        elif char == "`":
             self._inside.append(char)
+        elif char == "[" and self._before == "$":
+            self._inside.append(_LOST)
+        self._before = char
+        return at + 1
+
+    def _parameter(self, text: str, at: int) -> int:
+        """Within double quotes. What a quote means in there is another thing in each shell."""
+        char = text[at]
+        if self._before == "\\":
+            self._before = "x"
+            return at + 1
+        if char == "}":
+            self._inside.pop()
+        elif char in "'\"`":
+            self._inside.append(_LOST)
+        elif char in "({" and self._before == "$":
+            self._inside.append("${" if char == "{" else "(")
+        self._before = char
+        return at + 1
+
+    def _arithmetic(self, text: str, at: int) -> int:
+        """Read as if within double quotes: single ones protect nothing."""
+        char = text[at]
+        if char == ")":
+            self._inside.pop()
+        elif char == "(":
+            self._inside.append("(" if self._before == "$" else "((")
+        elif char == "`":
+            self._inside.append(char)
+        elif char in "'\"\\":
+            self._inside.append(_LOST)
         self._before = char
         return at + 1
 
@@ -115,10 +182,14 @@ class ShellText:
 
     def _heredoc_line(self, text: str, at: int) -> int:
         end = text.find("\n", at)
-        line = text[at:] if end < 0 else text[at:end]
-        if self._heredocs and line.strip("\t ") == self._heredocs[0]:
+        if end < 0:
+            self._before = "x"  # the line is not over: a value follows
+            return len(text)
+        line, here = text[at:end], self._heredocs[0]
+        if self._before == "\n" and (line.lstrip("\t") if here.tabs else line) == here.end:
             self._heredocs.pop(0)
-        if not self._heredocs:
-            self._inside.pop()
-        self._before = "\n"
-        return len(text) if end < 0 else end + 1
+            if not self._heredocs:
+                self._inside.pop()
+        goes_on = not here.literal and (len(line) - len(line.rstrip("\\"))) % 2
+        self._before = "x" if goes_on else "\n"
+        return end + 1

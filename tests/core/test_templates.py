@@ -1,7 +1,9 @@
 """Templates: what they may say, how values are quoted, and what is refused."""
 
+import shlex
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -56,6 +58,46 @@ def test_a_value_reaches_a_real_shell_as_it_is(shell: str, value: str) -> None:
     assert printed_by(shell, command) == f"[{inner}]a{value}b".encode()
 
 
+HARD = (
+    *(f"cat <<{end}\n" for end in ("!", "1", "\\EOF", "'E F'", "$x", "é", 'E"O"F', "EOF+", "E\\\nOF")),
+    "cat <<",
+    "echo $[1 +",
+    "echo $((cat 'x') ) '",
+    "echo $'it\\'s'",  # dash knows no $'…'
+    """echo "${x:-'" """,
+    """echo "${x:-"a"}" """,
+)
+"""Where shells differ, or where it would take a whole shell to see what the next character means."""
+
+LOOPHOLES = (
+    ("echo $(( {{ v }} ))", "$(touch {})"),
+    ('echo "$((1 + (2 * {{ v }})))"', "`touch {}`"),
+    ("echo `echo {{ v }}`", "`; touch {}; `"),
+    ("cat <<!\n{{ v }}\n!\n", "$(touch {})"),
+    ("cat <<\\EOF\n{{ v }}\nEOF\n", "\nEOF\ntouch {}\n:"),
+    ("cat <<'E F'\n{{ v }}\nE F\n", "\nE F\ntouch {}\n:"),
+    ("cat <<EOF\n EOF\n{{ v }}\nEOF\n", "$(touch {})"),
+    ("cat <<EOF\nEOF{{ v }}\n{{ v }}\nEOF\n", "$(touch {})"),
+    ("cat <<EOF\nx\\\nEOF\n{{ v }}\nEOF\n", "$(touch {})"),
+    ("echo $'it\\'s' {{ v }}", "; touch {} #"),
+    ("""echo "${x:-'" {{ v }}'}\"""", "$(touch {})"),
+    ("for ((i = {{ v }}; i < 9; i++)); do break; done", "a[$(touch {})]"),
+    ("echo $[ {{ v }} ]", "$(touch {})"),
+)
+"""Templates, and values that would be run although they are quoted, in one shell or another."""
+
+
+@pytest.mark.parametrize(("template", "value"), LOOPHOLES)
+def test_what_a_value_could_do_in_a_real_shell_is_why_its_place_is_refused(
+    template: str, value: str, tmp_path: Path
+) -> None:
+    done, quoted = tmp_path / "done", shlex.quote(value.format(tmp_path / "done"))
+    for shell in ("sh", "bash", *SHELLS):
+        subprocess.run([shell, "-c", template.replace("{{ v }}", quoted)], capture_output=True, timeout=30, check=False)
+    assert done.exists(), "no shell here is fooled by it"
+    assert problems(template, frozenset({"v"}), shell=True)
+
+
 @pytest.mark.parametrize(
     ("template", "where"),
     [
@@ -67,10 +109,20 @@ def test_a_value_reaches_a_real_shell_as_it_is(shell: str, value: str) -> None:
         ("cat <<-'E'\n\tfor {{ v }}\n\tE\n", "in a here-document"),
         ("echo \\{{ v }}", "after a backslash"),
         ("echo ${{ v }}", "right after a $"),
-        ("echo $'\\'{{ v }}'", "inside $'…'"),
+        ("echo $'\\\\{{ v }}'", "inside $'…'"),
         ('echo "$(date) {{ v }}"', 'inside "…"'),
         ('echo "a\\"{{ v }}"', 'inside "…"'),
-        ("echo `echo '{{ v }}'`", "inside '…'"),
+        ("echo `echo '{{ v }}'`", "inside `…`"),
+        ("echo `echo {{ v }}`", "inside `…`"),
+        ("echo $(( {{ v }} + 1 ))", "in arithmetic"),
+        ('echo "$((1 + (2 * {{ v }})))"', "in arithmetic"),
+        ("(( x = {{ v }} ))", "in arithmetic"),
+        ("for ((i = {{ v }}; i < 9; i++)); do true; done", "in arithmetic"),
+        ("cat <<EOF\n EOF\n{{ v }}\nEOF\n", "in a here-document"),
+        ("cat <<EOF\nEOF{{ v }}\n{{ v | raw_shell }}EOF\n", "in a here-document"),
+        ("cat <<EOF\nx\\\nEOF\n{{ v }}\nEOF\n", "in a here-document"),
+        ("cat <<-EOF\n\t EOF\n{{ v }}\nEOF\n", "in a here-document"),
+        *((f"{hard} {{{{ v }}}}", "cannot be told") for hard in HARD),
     ],
 )
 def test_a_value_where_quoting_cannot_protect_it_is_refused(template: str, where: str) -> None:
@@ -97,7 +149,13 @@ def test_a_value_where_quoting_cannot_protect_it_is_refused(template: str, where
         'echo "{{ v | raw_shell }}"',
         "case x in a) echo {{ v }};; esac",
         "(cd /; ls {{ v }})",
-        "echo $'it\\'s' {{ v }}",
+        "echo $'it''s' {{ v }}",
+        "cat <<'E'\n$((\nE\necho {{ v }}",
+        "cat <<-E; echo x\n\ta\n\tE\necho {{ v }}",
+        "echo $((1 + (2 << 3))) {{ v }}",
+        "echo ${x:-y} ${x:-{{ v }}}",
+        'echo "${x:-y} ${x}" {{ v }}',
+        "[ $(( $(cat '/x') + 1 )) = {{ v }} ]",
     ],
 )
 def test_a_value_where_the_shell_reads_words_is_fine(template: str) -> None:
