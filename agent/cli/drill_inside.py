@@ -55,7 +55,6 @@ def follow(agent: AgentClient, name: str, told: "Callable[[Progress], None]") ->
     while True:
         try:
             answer = agent.get("drills", after=after)
-            after = answer["last"]
             for line in answer["told"]:
                 (what, said), *_ = line.items()
                 if what == "progress":
@@ -66,6 +65,7 @@ def follow(agent: AgentClient, name: str, told: "Callable[[Progress], None]") ->
                     return codec.load(DrillResult, json.dumps(said), "the drill's result")
             if answer["over"] and not answer["told"]:
                 raise Failure(Code.INTERNAL, "the drill ended without a result; the agent's journal says why")
+            after = answer["last"]
             time.sleep(_LOOK)
         except KeyboardInterrupt:
             agent.post("drills", "abort")
