@@ -171,8 +171,12 @@ def test_a_message_is_queued_in_the_transaction_that_orders_it_or_not_at_all(sto
 
 
 def test_a_restored_record_has_the_plans_and_the_messages(store: Store, tmp_path: Path) -> None:
+    store.messages.delivered("MSG-10", NOON)
     store.backup(tmp_path / "backup.db")
     restore(tmp_path / "backup.db", tmp_path / "new" / "paramedic.db", at=NOON + 60, actor="ada")
     with Store.open(tmp_path / "new" / "paramedic.db") as restored:
         assert restored.load(NOON).activations == {"EMG-3": ACTIVATION}
         assert due(restored) == ["MSG-9", "MSG-11"]
+        body = restored.messages.due(NOON)[0].message.body
+    assert body.startswith("(This may have come before: it waited in a record that was restored")
+    assert body.endswith("\n\nbody 9\n第二行")

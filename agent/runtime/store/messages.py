@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from enum import StrEnum
 
 from sqlalchemy import Connection, Update, bindparam, func, insert, select, update
@@ -51,6 +53,8 @@ _GIVEN_UP = (
 _NOT_LATER = (
     update(MESSAGES).where(_IS_WAITING, _COLUMNS.not_before > bindparam("at")).values(not_before=bindparam("at"))
 )
+_WAITING = select(_COLUMNS.id, _COLUMNS.payload).where(_IS_WAITING)
+_SAY = update(MESSAGES).where(_COLUMNS.id == bindparam("message")).values(payload=bindparam("now_said"))
 _COUNTS = (
     select(_COLUMNS.state, func.count().label("number"), func.min(_COLUMNS.queued_at).label("oldest"))
     .where(_COLUMNS.state.in_([MessageState.WAITING.value, MessageState.GIVEN_UP.value]))
@@ -116,6 +120,15 @@ class StoredMessageQueue:
 
     def given_up(self, id: str, error: str) -> None:
         self._change(_GIVEN_UP, {"message": id, "error": storable(error)})
+
+    def say_before(self, said: str) -> None:
+        """Put a sentence before whatever waits."""
+        with self._database.writing() as connection:
+            for found in connection.execute(_WAITING).all():
+                with suppress(StoreCorrupt):
+                    message = load(SendMessage, found.payload, f"message {found.id}")
+                    payload = dump(replace(message, body=f"{said}\n\n{message.body}"))
+                    connection.execute(_SAY, {"message": found.id, "now_said": payload})
 
     def not_later(self, at: float) -> None:
         """What was postponed beyond then (seconds since the epoch) is due then."""

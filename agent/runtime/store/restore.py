@@ -16,6 +16,9 @@ from agent.runtime.store.engine import make_folder, refusal, sync
 from agent.runtime.store.lock import AgentLock, lock_file
 from agent.runtime.store.store import Store
 
+_DOUBTFUL = "(This may have come before: it waited in a record that was restored from a backup.)"
+"""No service knows a message by a number of ours: it is rather doubled than lost, and says so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Restoration:
@@ -90,6 +93,7 @@ def _noted(store: Store, backup: Path, at: float, actor: str, altered: bool) -> 
     latest = store.timeline(after_seq=last - 1)
     restored = Restored(at, actor, backup.name, last, latest[-1].entry.at if latest else at)
     store.note_restored(restored)
+    store.messages.say_before(_DOUBTFUL)
     return Restoration(restored, head, None)
 
 
