@@ -100,6 +100,11 @@ class ActionRun:
     actor: str = ""
 
     @property
+    def said(self) -> str:
+        """How people are told of it."""
+        return f"{self.phase} {self.number}, {self.name}"
+
+    @property
     def is_settled(self) -> bool:
         return self.state in (ActionState.DONE, ActionState.FAILED, ActionState.SKIPPED)
 

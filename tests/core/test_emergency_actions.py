@@ -11,7 +11,7 @@ from agent.model.plan import Level, PlanAction, PlanPhase, PlanRole
 from agent.model.runbook import Limits, Verify
 from agent.model.timeline import EntryKind
 from tests.core.emergencies import action, activate, all_well, begun, major, phases, plan, site, told
-from tests.core.ward import Ward, run, runbook
+from tests.core.ward import CRITICAL, Ward, run, runbook
 
 REVIVE = runbook("revive")
 RESTART = action("restart", runbook="revive", timeout=300.0)
@@ -38,7 +38,7 @@ def cured(ward: Ward, *hosts: str) -> None:
 
 
 def test_a_runbook_treats_what_is_ill_in_scope_and_is_verified() -> None:
-    ward = at_work(RESTART)
+    ward = at_work(recover=(RESTART,))
     execution = ward.execution()
     assert ward.under_way() == [("web1", "restart"), ("web2", "restart")]
     assert (execution.plan, execution.incident, execution.actor) == ("PLAN-1", major(ward).id, "paramedic")
@@ -48,7 +48,20 @@ def test_a_runbook_treats_what_is_ill_in_scope_and_is_verified() -> None:
     ward.gets_well("web", "web1", "web2")
     assert states(ward) == [ActionState.DONE]
     assert first(ward).result == "revive: recovered"
+
+
+def test_what_contains_is_verified_by_its_runbook_alone() -> None:
+    ward = at_work(RESTART)
+    ward.ends()
+    ward.ends()
+    assert states(ward) == [ActionState.DONE], "it cures nothing, so what is ill may stay so"
     assert ward.plan().marks.contained == ward.at
+    verified = at_work(RESTART, runbooks=(runbook("revive", verify=Verify.model_validate({"check": "web"})),))
+    verified.ends()
+    verified.ends()
+    assert states(verified) == [ActionState.RUNNING]
+    verified.gets_well("web", "web1", "web2")
+    assert states(verified) == [ActionState.DONE]
 
 
 def test_with_nothing_ill_it_is_skipped() -> None:
@@ -188,12 +201,10 @@ def test_or_it_goes_on_where_the_plan_says_so() -> None:
 
 
 def test_what_did_not_help_has_failed() -> None:
-    ward = at_work(RESTART, runbooks=(runbook("revive", verify=Verify(within=20.0)),))
+    ward = at_work(recover=(RESTART,), runbooks=(runbook("revive", verify=Verify(within=20.0)),))
     ward.ends()
     ward.ends()
-    for _ in range(5):
-        ward.at += 5
-        ward.sees("web", web1="OK", web2="OK")
+    ward.sees("web", 3, web1=CRITICAL, web2=CRITICAL)
     ward.later(30)
     assert states(ward) == [ActionState.TODO]
 
@@ -267,7 +278,7 @@ def test_a_restart_while_a_runbook_is_carried_out() -> None:
 
 
 def test_a_restart_in_the_verification() -> None:
-    ward = at_work(RESTART)
+    ward = at_work(recover=(RESTART,))
     ward.ends()
     ward.ends()
     ward.restarts(200)

@@ -6,26 +6,22 @@ waiting ─▶ awaiting approval ─▶ running ─▶ done
                                    └──▶ failed                             (on_failure: continue)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from agent.core import treatment
-from agent.core.area import Area, area_in_charge, ill_hosts, subjects_in
-from agent.core.case import subjects
 from agent.core.draft import Draft
+from agent.core.emergency import reach
 from agent.core.emergency.messages import heading, holders, send_role
-from agent.core.guard import Reason
-from agent.core.turns import circumstances
 from agent.core.variables import given_values, variables_for
 from agent.model.activation import ActionRun, ActionState, Activation
 from agent.model.decision import Reply
 from agent.model.events import Approve, TickAction
 from agent.model.execution import Execution, Outcome
-from agent.model.health import Key
 from agent.model.plan import Plan, PlanAction, PlanPhase
 from agent.model.quantities import say_duration
 from agent.model.runbook import Runbook
-from agent.model.settings import LOCALHOST, Settings
+from agent.model.settings import Settings
 from agent.model.text import some
 from agent.model.timeline import AGENT, EntryKind
 
@@ -101,7 +97,7 @@ def _begin(draft: Draft, activation: Activation, action: ActionRun) -> Activatio
         said = f"waits for the {role.said} to approve"
         _note(draft, activation, action, said)
         how = f"paramedic approve {activation.id}, or --no"
-        send_role(draft, activation, role, f"{heading(activation)}: approve {_name(action)}?", f"{said}: {how}")
+        send_role(draft, activation, role, f"{heading(activation)}: approve {action.said}?", f"{said}: {how}")
         return _put(activation, replace(action, state=ActionState.APPROVAL))
     return _carry_out(draft, activation, action)
 
@@ -120,40 +116,15 @@ def _carry_out(draft: Draft, activation: Activation, action: ActionRun) -> Activ
         return _gone_wrong(draft, activation, action, str(error))
     if missing:
         return _gone_wrong(draft, activation, action, f"{runbook.name} needs a value for {', '.join(missing)}")
-    area = area_in_charge(activation, draft.settings)
-    hosts = ill_hosts(draft, area) if action.hosts == "affected" else _named(action.hosts, draft.settings)
+    hosts = reach.hosts_of(draft, activation, action)
     if not hosts:
         nothing = "none of its hosts is ill" if action.hosts == "affected" else f"there are no hosts {action.hosts}"
         return _settle(draft, activation, action, ActionState.SKIPPED, nothing)
-    free = _not_in_charge_of_another(draft, activation, action, hosts)
+    free = reach.not_of_another_plan(draft, activation, action, hosts)
     if not free:
         because = "another emergency plan is in charge of all its hosts"
         return _settle(draft, activation, action, ActionState.SKIPPED, because)
     return _start(draft, activation, action, runbook, free, values)
-
-
-def _named(reference: str, settings: Settings) -> tuple[str, ...]:
-    return tuple(host for host in settings.hosts_of(reference) if host in settings.hosts or host == LOCALHOST)
-
-
-def _not_in_charge_of_another(
-    draft: Draft, activation: Activation, action: ActionRun, hosts: Sequence[str]
-) -> tuple[str, ...]:
-    """Hosts in the scope of two plans stay with the one that was activated first."""
-    charged = circumstances(draft).in_charge
-    others = {host: charged[host] for host in hosts if charged.get(host, activation.id) != activation.id}
-    if others:
-        said = "; ".join(f"{host}: {plan} is in charge" for host, plan in others.items())
-        draft.record(
-            activation.incident,
-            EntryKind.REFUSED,
-            f"{_name(action)} not on {some(list(others))}: {Reason.EMERGENCY}: {said}",
-            reason=str(Reason.EMERGENCY),
-            plan=activation.id,
-            action=action.number,
-            hosts=list(others),
-        )
-    return tuple(host for host in hosts if host not in others)
 
 
 def _start(
@@ -164,29 +135,12 @@ def _start(
     hosts: tuple[str, ...],
     values: Mapping[str, object],
 ) -> Activation:
-    verify = _verification(draft, area_in_charge(activation, draft.settings), action, runbook, hosts)
+    verify = reach.verification(draft, activation, action, runbook, hosts)
     incident = draft.incident(activation.incident)
     draft.put_activation(activation)  # the guards must see who is in charge
     execution = treatment.start(draft, runbook, hosts, verify, incident=incident, variables=values, plan=activation.id)
     _note(draft, activation, action, f"{runbook.name} on {some(hosts)} ({execution.id})")
     return _put(activation, replace(action, state=ActionState.RUNNING, execution=execution.id))
-
-
-def _verification(
-    draft: Draft, area: Area, action: ActionRun, runbook: Runbook, hosts: Sequence[str]
-) -> dict[str, tuple[Key, ...]]:
-    """Per host what must be well afterwards: what the runbook says; else, in the phase that is to cure, what is ill
-    there now. What contains a fault or tells of it cures nothing.
-    """
-    ill: dict[str, list[Key]] = {}
-    for health in subjects_in(draft, area) if action.phase is PlanPhase.RECOVER else ():
-        if health.is_bad and health.host:
-            ill.setdefault(health.host, []).append(health.key)
-    found: dict[str, tuple[Key, ...]] = {}
-    for host in hosts:
-        keys = [key for check in runbook.verify.checks for key in subjects(draft, check, host)]
-        found[host] = tuple(dict.fromkeys(keys or sorted(ill.get(host, ()))))
-    return found
 
 
 def _ended(draft: Draft, activation: Activation, action: ActionRun, execution: Execution | None) -> Activation:
@@ -224,7 +178,7 @@ def _gone_wrong(draft: Draft, activation: Activation, action: ActionRun, because
 def _ask_person(draft: Draft, activation: Activation, action: ActionRun, what: str) -> None:
     tick = f"paramedic plan tick {activation.id} {action.number}"
     body = f"{what}\n\nWhen it is done: {tick}; to leave it: {tick} --skip --note WHY"
-    send_role(draft, activation, action.by, f"{heading(activation)}: {_name(action)}", body)
+    send_role(draft, activation, action.by, f"{heading(activation)}: {action.said}", body)
 
 
 def _remind(draft: Draft, activation: Activation, action: ActionRun) -> Activation:
@@ -258,14 +212,14 @@ def approved(draft: Draft, activation: Activation, actor: str, answer: Approve) 
         return activation, Reply(False, f"nothing about {activation.id} waits for approval", activation.id)
     may = holders(activation, waiting.approve, draft.settings)
     if actor not in may:
-        text = f"only the {waiting.approve.said} may approve {_name(waiting)}: {some(may) or 'nobody is named'}"
+        text = f"only the {waiting.approve.said} may approve {waiting.said}: {some(may) or 'nobody is named'}"
         return activation, Reply(False, text, activation.id)
     reason = f": {answer.reason}" if answer.reason else ""
     said = f"{'approved' if answer.yes else 'refused'} by {actor}{reason}"
     draft.record(
         activation.incident,
         EntryKind.APPROVAL,
-        f"{_name(waiting)}: {said}",
+        f"{waiting.said}: {said}",
         actor=actor,
         approved=answer.yes,
         plan=activation.id,
@@ -276,7 +230,7 @@ def approved(draft: Draft, activation: Activation, actor: str, answer: Approve) 
         activation = _carry_out(draft, activation, replace(waiting, due=due))
     else:
         activation = _gone_wrong(draft, activation, waiting, said)
-    return activation, Reply(True, f"{_name(waiting)} {said}", activation.id)
+    return activation, Reply(True, f"{waiting.said} {said}", activation.id)
 
 
 def ticked(draft: Draft, activation: Activation, actor: str, act: TickAction) -> tuple[Activation, Reply]:
@@ -286,21 +240,17 @@ def ticked(draft: Draft, activation: Activation, actor: str, act: TickAction) ->
         known = some([f"{a.number} {a.name}" for a in activation.actions]) or "none"
         return activation, Reply(False, f"{activation.id} has no action {act.number}; it has: {known}", activation.id)
     if action.is_settled:
-        return activation, Reply(True, f"{_name(action)} is {action.state} already", activation.id)
+        return activation, Reply(True, f"{action.said} is {action.state} already", activation.id)
     if action.state is ActionState.RUNNING:
-        text = f"{_name(action)} is being carried out as {action.execution}: wait for its end, or for its time to be up"
+        text = f"{action.said} is being carried out as {action.execution}: wait for its end, or for its time to be up"
         return activation, Reply(False, text, activation.id)
     if action.state not in _FOR_A_PERSON and action.runbook and not act.skip:
-        text = f"the turn of {_name(action)} has not come; it can only be skipped (--skip)"
+        text = f"the turn of {action.said} has not come; it can only be skipped (--skip)"
         return activation, Reply(False, text, activation.id)
     state = ActionState.SKIPPED if act.skip else ActionState.DONE
     result = "; ".join(part for part in (action.result, act.note) if part)
     activation = _settle(draft, activation, action, state, result, actor=actor)
-    return activation, Reply(True, f"{_name(action)}: {state}", activation.id)
-
-
-def _name(action: ActionRun) -> str:
-    return f"{action.phase} {action.number}, {action.name}"
+    return activation, Reply(True, f"{action.said}: {state}", activation.id)
 
 
 def _note(
@@ -309,7 +259,7 @@ def _note(
     draft.record(
         activation.incident,
         EntryKind.PLAN,
-        f"{_name(action)}: {said}",
+        f"{action.said}: {said}",
         actor=actor,
         plan=activation.id,
         action=action.number,
