@@ -77,9 +77,9 @@ def _beside(each: Judged, since: float | None) -> str:
 def print_result(console: Console, result: DrillResult) -> None:
     console.print()
     put(console, judged_table(result.judged))
-    for objective in objectives(result):
-        said = f"  {objective.name}: {objective.met} of {objective.of}: {objective.text}"
-        console.print(Text(safe(said), style.LABEL), soft_wrap=True)
+    for each in objectives(result):
+        line = f"  {each.name}: {each.met} of {each.of}: {each.text}"
+        console.print(Text(safe(line), style.LABEL), soft_wrap=True)
     for finding in findings(result):
         console.print(Text(safe(f"- {finding}")), soft_wrap=True)
     put_back = "everything is put back" if result.rolled_back else "NOT PROVED to be put back: see the report"

@@ -10,6 +10,7 @@ import typer
 
 from agent.cli import acts, daemon
 from agent.cli.checks import checks
+from agent.cli.drills import drill
 from agent.cli.exits import Code, Failure
 from agent.cli.freeze import freeze, unfreeze
 from agent.cli.hosts import hosts
@@ -54,7 +55,7 @@ _COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
         acts.reopen,
     ),
     "Checks and treatment": (checks, runbook, acts.approve, acts.deny, freeze, unfreeze),
-    "Emergencies": (plan, resources, review, messages),
+    "Emergencies": (plan, resources, review, messages, drill),
     "The agent": (status, daemon.run, daemon.reload, daemon.check_config, schema, hosts, records, daemon.demo),
 }
 """By heading of the help, in the order in which they are shown."""

@@ -38,9 +38,8 @@ def _of_plan(plan: Plan, settings: Settings) -> Iterator[str]:
     yield f"Emergency plan {plan.name}, version {plan.version}: {plan.title}"
     yield f"It is in charge of {some(plan.hosts) or 'no host'}."
     for level, rules in plan.levels.items():
-        yield f"Level {level}: {rules.title or 'no title'}" + (
-            "" if rules.each else " (only when a person declares it)"
-        )
+        by_hand = "" if rules.each else " (only when a person declares it)"
+        yield f"Level {level}: {rules.title or 'no title'}{by_hand}"
     for role, whom in plan.roles.items():
         yield f"As {role.said}: {', then '.join(whom)}."
     yield from _of_calls(plan.notification)
