@@ -1,6 +1,6 @@
 # Everything here sets up what it needs first; `make` alone says what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench soak torture fuzz audit sbom lock clean
+.PHONY: help demo drill run test check bench soak torture fuzz audit sbom lock clean
 
 # `make test ARGS="-k roundup"`
 ARGS ?=
@@ -11,6 +11,10 @@ help:  ## say what there is to type
 demo:  ## watch a real fault being noticed, treated, verified and filed (under a minute once it is set up)
 	@tools/setup demo
 	@.venv/bin/paramedic demo $(ARGS)
+
+drill:  ## a live drill on a throwaway site, scored (a minute); another one: make drill ARGS="half-the-shop-down"
+	@tools/setup demo
+	@.venv/bin/python -m agent.demo.drilling $(ARGS)
 
 run:  ## the daemon in the foreground on this machine, with config/
 	@tools/setup run

@@ -50,7 +50,7 @@ drills:
       notice: We know of it before the users do.
       mend: The agent mends it by itself.
 {hosts}{steady}    inject:                      # what breaks; "at: 10s" for later ones
-{inject}    # Times count from the first fault. These are what the check's own interval allows; make them what you promise.
+{inject}    # Times count from the first fault. These are what the check's interval allows; make them what you promise.
     expect:
       - {{detected: {check}, within: {noticed}s, objective: notice}}
       - {{assigned: {team}, within: {noticed}s, objective: notice}}
@@ -59,9 +59,7 @@ drills:
 """
 
 
-def starter(
-    configuration: Configuration, name: str, check: str | None, host: str | None, unit: str | None
-) -> str:
+def starter(configuration: Configuration, name: str, check: str | None, host: str | None, unit: str | None) -> str:
     """The text of the file. Raises Failure for what the configuration does not have."""
     if not re.fullmatch(NAME_PATTERN, name):
         raise refused(f"{name!r} is no name: {NAME_HINT}")

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from agent.demo import sshd
+from agent.demo.drill_site import DrillSite
 from agent.demo.interruption import interruptible, uninterrupted
 from agent.demo.site import Site
 from agent.demo.waiting import SiteError, until
@@ -61,7 +62,7 @@ def _demonstrate(console: Console, folder: Path) -> None:
         console.print(f"    shop     {site.web.url}\n    sshd     127.0.0.1:{site.sshd.port}")
         console.print(f"    tickets  {site.tickets.url}")
         _chapter(console, "2", "The agent starts on it")
-        with _agent(console, site) as agent:
+        with running_agent(console, site) as agent:
             _chapter(console, "3", "The fault: kill -9 of the shop's web server")
             began = time.monotonic()
             site.web.kill()
@@ -80,10 +81,11 @@ def _demonstrate(console: Console, folder: Path) -> None:
 
 
 class _Agent:
-    """The daemon as a child process; its journal is relayed as it comes."""
+    """The daemon as a child process; its journal is relayed as it comes, unless it is `quiet`."""
 
-    def __init__(self, console: Console, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, console: Console, process: "subprocess.Popen[str]", *, quiet: bool) -> None:
         self._console = console
+        self._quiet = quiet
         self._process = process
         self._said: list[str] = []
         self._reader = threading.Thread(target=self._relay, name="journal", daemon=True)
@@ -111,7 +113,8 @@ class _Agent:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self._said.append(line)
-            self._console.print(Text("    " + line.rstrip(), style=_style(line)))
+            if not self._quiet:
+                self._console.print(Text("    " + line.rstrip(), style=_style(line)))
 
 
 def _style(line: str) -> str:
@@ -123,7 +126,8 @@ def _style(line: str) -> str:
 
 
 @contextmanager
-def _agent(console: Console, site: Site) -> Iterator[_Agent]:
+def running_agent(console: Console, site: Site | DrillSite, *, quiet: bool = False) -> Iterator[_Agent]:
+    """The daemon on the site; it is ready."""
     agent: _Agent | None = None
     try:
         with uninterrupted():
@@ -137,7 +141,7 @@ def _agent(console: Console, site: Site) -> Iterator[_Agent]:
                 errors="backslashreplace",
                 start_new_session=True,
             )
-            agent = _Agent(console, process)
+            agent = _Agent(console, process, quiet=quiet)
         agent.wait_for("ready", within=_UP_WITHIN)
         yield agent
     finally:
