@@ -1,5 +1,6 @@
 """`drill …`: rehearse a fault or an emergency, and see what came of it before."""
 
+import logging
 import os
 import pwd
 from enum import StrEnum
@@ -173,11 +174,20 @@ def _carried_out(
             f"no agent is running ({place}), which could say that something real is wrong here: start it, "
             "or drill without: --beside"
         )
+    _hear_errors_only()
     try:
         with Watch(found, quiet=quiet) as watch:
             return carry_out(configuration, found, actor=_actor(), say=watch.told, socket=socket)
     except OSError as error:
         raise _cannot_read(configuration, error) from None
+
+
+def _hear_errors_only() -> None:
+    """What the drill's agent has to say stands on its record; only what could not be put there is said here."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.ERROR)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    logging.getLogger().addHandler(handler)
 
 
 def _tell(configuration: "Configuration", result: "DrillResult", junit: Path | None, *, as_json: bool) -> None:

@@ -15,6 +15,7 @@ from agent.core.guard import Reason
 from agent.model.drill import Drill, Expectation, Injection
 from agent.model.quantities import say_duration
 from agent.model.settings import Settings
+from agent.model.text import some
 
 
 def read_drills(source: Folder, settings: Settings, library: Library) -> dict[str, Drill]:
@@ -181,6 +182,12 @@ class _Reader:
         if not drill.steady_state.checks:
             what = "a live drill needs checks that are well before and after"
             self._report("steady_state", what, "write steady_state: {checks: [NAME]}")
+        plan = self._settings.plans.get(drill.plan or "")
+        unseen = [host for host in plan.hosts if host not in self._allowed] if plan else []
+        if plan and unseen and drill.hosts.allow:
+            what = f"plan '{plan.name}' would see only a part of its hosts, not {some(unseen)}"
+            hint = "write them all, and under most how many of them may be touched"
+            self._source.report((*self._at, "hosts", "allow"), what, hint)
         hosts = {each.host for each in drill.inject} | {each.host for each in drill.rollback}
         hosts &= set(self._allowed)
         if len(hosts) > drill.hosts.most:

@@ -52,6 +52,7 @@ tickets:
   preset: roundup
   url: {url}
   basic: {{user: {login}, password: roundup}}
+  drill: {{url: {url}}}    # elsewhere a queue of its own: another project, another tracker
 """
 
 

@@ -73,7 +73,17 @@ def for_the_drill(
     return replace(
         configuration,
         agent=agent,
-        settings=replace(configuration.settings, origin=Origin.EXERCISE),
+        settings=replace(configuration.settings, origin=Origin.EXERCISE, plans=_plans(configuration, drill)),
         probes=probes_of(configuration, drill, checks_of(configuration, drill)),
         tickets=tickets,
     )
+
+
+def _plans(configuration: Configuration, drill: Drill) -> dict[str, Plan]:
+    """Those that the drill names, and those that see all of their hosts in it: another one would take what it does not
+    see for what is not there, and half of its scope for all of it.
+    """
+    named = {plan.name for plan in plan_of(configuration, drill)}
+    seen = set(drill.hosts.names)
+    plans = configuration.settings.plans
+    return {name: plan for name, plan in plans.items() if name in named or seen.issuperset(plan.hosts)}

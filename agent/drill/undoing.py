@@ -25,9 +25,11 @@ def undos_of(drill: Drill) -> tuple[Undoing, ...]:
 def timers_of(
     undos: Sequence[Undoing], broken: Sequence[str], name: str, shell: Shell, hosts: Mapping[str, Host]
 ) -> tuple[DeadMan, ...]:
-    """One for each host on which a fault is made, with all that is undone there. `name`: see `DeadMan`."""
+    """One for each host on which a fault is made, with all that is undone there. `name`: of the drill's timers; each
+    has its host's name too, for two hosts of the inventory may be one machine.
+    """
     return tuple(
-        DeadMan(shell, hosts[host], name, tuple(each for each in undos if each.host == host))
+        DeadMan(shell, hosts[host], f"{name}-{host}", tuple(each for each in undos if each.host == host))
         for host in dict.fromkeys(broken)
         if host in hosts
     )
