@@ -54,6 +54,9 @@ ENTRY = {
     "flapping": ("≈", "yellow"),
     "ticket": ("#", "dim"),
     "freeze": ("⊘", "cyan"),
+    "plan": ("■", "bold red"),
+    "message": ("✉", "dim"),
+    "exercise": ("■", "yellow"),
 }
 """By `agent.model.timeline.EntryKind`."""
 

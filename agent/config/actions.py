@@ -6,7 +6,7 @@ from agent.config.inline import INLINE, read_inline
 from agent.config.library import Library, check_references_of
 from agent.config.names import refer_to_hosts
 from agent.config.problem import Path, nearest
-from agent.config.roles import check_held
+from agent.config.roles import check_held, check_level
 from agent.config.shape import keys
 from agent.config.source import Folder
 from agent.config.validation import MAPPING, show, validate
@@ -96,6 +96,7 @@ class ActionReader:
             if action.runbook is not None and action.do is None and action.inline is None:
                 self._library.check_use(self._source, here, action.runbook, action.vars)
             self._check_time(here, action)
+            check_level(self._source, (*here, "level"), action.level, plan.levels)
 
     def _check_time(self, path: Path, action: PlanAction) -> None:
         entry = self._library.entries.get(action.runbook or "")

@@ -91,7 +91,7 @@ class _Reader:
         check_stand_down(source, (*path, "stand_down"), plan.stand_down)
         if plan.stand_down.confirmed_by is not None:
             check_held(source, (*path, "stand_down", "confirmed_by"), plan.stand_down.confirmed_by, plan.roles)
-        check_calls(source, (*path, "notification"), plan.notification, plan.roles, teams)
+        check_calls(source, (*path, "notification"), plan.notification, plan, teams)
         self._actions.check(path, plan)
         if plan.report_every <= 0:
             source.report((*path, "report_every"), "reports need time between them", "write a duration such as 30m")

@@ -1,12 +1,12 @@
 """Who does what in an emergency, and who is told: everyone named must exist and be reachable by somebody."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from agent.config.names import exists, refer
 from agent.config.problem import Path, say_known
 from agent.config.source import Folder
 from agent.config.validation import show
-from agent.model.plan import Call, PlanRole
+from agent.model.plan import Call, Level, Plan, PlanRole
 from agent.model.policy import Team
 
 Roles = Mapping[PlanRole, tuple[str, ...]]
@@ -51,13 +51,21 @@ def check_held(source: Folder, path: Path, role: PlanRole, roles: Roles) -> None
         source.report(path, f"nobody holds the role {role.value}", "add it under roles:, or name another")
 
 
-def check_calls(source: Folder, path: Path, calls: tuple[Call, ...], roles: Roles, teams: Mapping[str, Team]) -> None:
+def check_level(source: Folder, path: Path, level: Level, levels: Collection[Level]) -> None:
+    """What is for levels that the plan never reaches is never done."""
+    if levels and level > max(levels):
+        what = f"the plan has no level as grave as {level}: its gravest is {max(levels)}"
+        source.report(path, what, "add the level under levels:, or name another")
+
+
+def check_calls(source: Folder, path: Path, calls: tuple[Call, ...], plan: Plan, teams: Mapping[str, Team]) -> None:
     for index, call in enumerate(calls):
         here = (*path, index)
-        _check_told(source, (*here, "tell"), call.tell, roles, teams)
+        _check_told(source, (*here, "tell"), call.tell, plan.roles, teams)
+        check_level(source, (*here, "level"), call.level, plan.levels)
         if call.within is not None and call.within <= 0:
             source.report((*here, "within"), "nobody answers in no time", "write one such as 5m, or leave it out")
-        check_calls(source, (*here, "then"), call.then, roles, teams)
+        check_calls(source, (*here, "then"), call.then, plan, teams)
 
 
 def _check_told(source: Folder, path: Path, tell: str, roles: Roles, teams: Mapping[str, Team]) -> None:

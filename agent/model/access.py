@@ -49,9 +49,11 @@ class Access(Authored):
 
     viewer: tuple[Grantee, ...] = Field((), description="May look: status, incidents, stories, checks, runbooks.")
     responder: tuple[Grantee, ...] = Field(
-        (), description="May also ask checks, report, work on incidents, run runbooks and answer approvals."
+        (), description="May also ask checks, report, work on incidents, run runbooks, answer approvals and calls."
     )
-    commander: tuple[Grantee, ...] = Field((), description="May also freeze, unfreeze, overrule guards and reload.")
+    commander: tuple[Grantee, ...] = Field(
+        (), description="May also freeze, unfreeze, overrule guards, reload, declare and end emergencies."
+    )
 
     def of(self, role: Role) -> tuple[str, ...]:
         """Who is named for it."""

@@ -31,7 +31,7 @@ _MATRIX: dict[Impact, dict[Urgency, Priority]] = {
 
 
 class Team(Authored):
-    """People who own a fault type. `categories`: the fault types; `notify`: message targets (later issues)."""
+    """People who own a fault type. `categories`: the fault types."""
 
     name: str
     title: str = ""

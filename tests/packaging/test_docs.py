@@ -97,7 +97,7 @@ def problems(config: Path) -> list[str]:
 
 
 def test_there_are_examples_on_every_page_that_teaches_yaml() -> None:
-    taught = {"checks", "runbooks", "configuration", "tickets", "installation", "extending"}
+    taught = {"checks", "runbooks", "configuration", "tickets", "installation", "extending", "emergency-plans"}
     assert {Path(block.page).stem for block in EXAMPLES} >= taught
 
 

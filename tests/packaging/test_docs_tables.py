@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from agent.config.agent_settings import AuthoredAgent
+from agent.config.inline import INLINE
 from agent.config.scalar import plain_scalar
 from agent.config.shape import keys, shaped
 from agent.config.source import NAMED, SINGLE
@@ -16,6 +17,19 @@ from agent.model.commands import Milestone
 from agent.model.execution import Outcome, StepStatus
 from agent.model.incident import Phase
 from agent.model.inventory import Group, Host, SshLogin
+from agent.model.people import MessageTarget, Person
+from agent.model.plan import (
+    Call,
+    Condition,
+    LevelRules,
+    Plan,
+    PlanAction,
+    PlanPhase,
+    PlanRole,
+    Resource,
+    StandDown,
+    Targets,
+)
 from agent.model.policy import ImpactRules, LifecycleRules, Policy, Team, TreatmentRules
 from agent.model.runbook import Action, Limits, Retry, Runbook, Step, Variable, Verify
 from agent.model.service import Service
@@ -78,6 +92,16 @@ def says_default(model: type[BaseModel], key: str, said: str) -> bool:
         ("configuration.md", "teams", "key", Team, ("name",)),
         ("configuration.md", "policy", "key", Policy, ()),
         ("configuration.md", "policy", "key of `treatment`", TreatmentRules, ()),
+        ("configuration.md", "people", "key", Person, ("name",)),
+        ("configuration.md", "messages", "key of a target", MessageTarget, ("name",)),
+        ("emergency-plans.md", "Keys of a plan", "key", Plan, ("name",)),
+        ("emergency-plans.md", "Levels", "key of a level", LevelRules, ()),
+        ("emergency-plans.md", "Levels", "key of a condition", Condition, ()),
+        ("emergency-plans.md", "Who is called", "key of a call", Call, ()),
+        ("emergency-plans.md", "Actions", "key of an action", PlanAction, ()),
+        ("emergency-plans.md", "When it is over", "key of `stand_down`", StandDown, ()),
+        ("emergency-plans.md", "Resources", "key of a resource", Resource, ("name",)),
+        ("emergency-plans.md", "Reviews", "key of `targets`", Targets, ()),
         ("tickets.md", "Keys", "key", RestTickets, tuple(keys(HttpAccess))),
     ],
 )
@@ -189,6 +213,7 @@ def test_every_milestone_is_explained() -> None:
     [
         ("record.md", tuple(map(str, EntryKind))),
         ("runbooks.md", (*map(str, StepStatus), *map(str, Outcome))),
+        ("emergency-plans.md", (*map(str, PlanRole), *map(str, PlanPhase), *INLINE)),
         ("tickets.md", (*(request.UPDATE - {"map"}), *presets())),
     ],
 )
