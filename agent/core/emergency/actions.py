@@ -96,7 +96,7 @@ def _begin(draft: Draft, activation: Activation, action: ActionRun) -> Activatio
         role = action.approve
         said = f"waits for the {role.said} to approve"
         _note(draft, activation, action, said)
-        how = f"paramedic approve {activation.id}, or --no"
+        how = f"paramedic approve {activation.id}, or paramedic deny {activation.id}"
         send_role(draft, activation, role, f"{heading(activation)}: approve {action.said}?", f"{said}: {how}")
         return _put(activation, replace(action, state=ActionState.APPROVAL))
     return _carry_out(draft, activation, action)
