@@ -45,7 +45,7 @@ def lasting(draft: Draft, incident: Incident) -> str | None:
         return f"{incident.id} lasts as long as {activation.id}: paramedic plan stand-down {activation.id}"
     if incident.phase.is_open:
         return None
-    return f"{incident.id} closes with the review of {activation.id}: paramedic review close {activation.id}"
+    return f"{incident.id} closes with the review of {activation.id}: paramedic review close {activation.id} FILE"
 
 
 def _at_work(draft: Draft, activation: Activation, actor: str, what: _AtWork) -> Reply:
