@@ -123,7 +123,7 @@ class App:
         with self._reloading:
             self._manager.reloading(time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000)
             try:
-                fresh = load(self._configuration.folder)
+                fresh = self._read_again()
                 self._refuse_what_needs_a_restart(fresh)
                 reply = self._use(fresh, actor)
             except ConfigProblems as problems:
@@ -280,6 +280,17 @@ class App:
             log.warning("step %s is still under way; the next start says what is known of it", step)
 
     # reload
+
+    def _read_again(self) -> Configuration:
+        """Raises ConfigProblems, and ParamedicError for what a plugin, which reads its own part, did not expect."""
+        try:
+            return load(self._configuration.folder)
+        except ParamedicError:
+            raise
+        except Exception as error:
+            log.exception("the configuration could not be read: a defect of the agent or of a plugin")
+            text = f"the configuration could not be read: {type(error).__name__}; the agent's journal says more"
+            raise ParamedicError(text) from error
 
     def _refuse_what_needs_a_restart(self, fresh: Configuration) -> None:
         before, after = self._configuration.agent, fresh.agent

@@ -4,6 +4,8 @@ import json
 import logging
 import os
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -268,6 +270,63 @@ def test_a_reload_takes_another_log_level(place: Place) -> None:
             assert root.level == logging.DEBUG
     finally:
         root.setLevel(before)
+
+
+CRANKY = """
+from agent.plugin.api import CheckType
+
+class Cranky(CheckType):
+    kind = "cranky"
+    readings = None
+
+    def model_post_init(self, context):
+        raise LookupError("a defect of the plugin")
+
+    def ask(self, target, ports):
+        return []
+"""
+
+RELOADS = """
+import sys
+from pathlib import Path
+from agent.app import App
+from agent.config.load import load
+from agent.runtime.service_manager import ServiceManager
+config = Path(sys.argv[1])
+app = App(load(config), ServiceManager({}))
+app.start()
+checks = config / "checks.yaml"
+for kind in ("cranky", "broken"):
+    checks.write_text("checks: {c: {kind: %s}}" % kind)
+    reply = app.reload()
+    print(reply.ok, repr(reply.text))
+checks.unlink()
+print(app.reload().ok)
+app.stop()
+"""
+
+
+def test_a_plugin_that_fails_while_the_configuration_is_read_ends_nothing(place: Place, tmp_path: Path) -> None:
+    """SIGHUP is no reason to leave the hosts alone."""
+    (tmp_path / "cranky.py").write_text(CRANKY)
+    about = tmp_path / "cranky-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: cranky\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[paramedic.checks]\ncranky = cranky:Cranky\nbroken = not_there:X\n")
+    done = subprocess.run(
+        [sys.executable, "-c", RELOADS, place.config],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    cranky, broken, mended = done.stdout.splitlines()
+    assert cranky.startswith("False 'nothing was changed: the configuration could not be read: LookupError"), cranky
+    assert broken.startswith("False 'nothing was changed"), broken
+    assert mended == "True"
+    assert "a defect of the plugin" in done.stderr, "the journal has the traceback"
 
 
 def test_an_act_that_was_not_begun_in_time_is_not_done_later(place: Place) -> None:
