@@ -301,3 +301,11 @@ def test_a_drill_ends_when_a_host_did_not_wait_for_it(site: DrillSite) -> None:
     result = held(site, act=kill_the_timer)
     assert result.stopped_because == "web1 has undone the fault by itself: it was told to end"
     assert [each.by_host for each in result.undone] == [True]
+
+
+def test_a_terminal_that_is_gone_leaves_no_fault_behind(site: DrillSite) -> None:
+    def gone() -> None:
+        raise BrokenPipeError
+
+    result = held(site, act=gone)
+    assert result.stopped_because == "whoever watched it cannot be told any more"
