@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from agent.core.draft import Draft
 from agent.model.activation import Activation
@@ -11,7 +12,7 @@ from agent.model.plan import Plan
 from agent.model.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Area:
     """A plan's scope. On a host of one of its services only those checks count that belong to no service, or to one
     of the plan's: that another service is ill there is another emergency. On its other hosts every check counts.
@@ -27,20 +28,29 @@ class Area:
             return False
         if incident.service in self.services:
             return True
-        return any(symptom.host in self.hosts or symptom.service in self.services for symptom in incident.symptoms)
+        return any(symptom.host in self._hosts or symptom.service in self.services for symptom in incident.symptoms)
 
     def concerns(self, health: Health) -> bool:
         """Whether what is known of this subject counts."""
         rules = self.settings.checks.get(health.key.check)
         if rules is None:
             return False
-        if rules.service is not None:
-            return rules.service in self.services or (health.host in self.hosts and not self._serves(health.host))
-        return health.host in self.hosts
+        if rules.service is not None and rules.service not in self.services:
+            return health.host in self._hosts and health.host not in self._serving
+        return rules.service is not None or health.host in self._hosts
 
-    def _serves(self, host: str | None) -> bool:
+    def holds(self, host: str) -> bool:
+        return host in self._hosts
+
+    @cached_property
+    def _hosts(self) -> frozenset[str]:
+        return frozenset(self.hosts)
+
+    @cached_property
+    def _serving(self) -> frozenset[str]:
+        """Hosts of its services."""
         services = self.settings.services
-        return any(host in services[name].hosts for name in self.services if name in services)
+        return frozenset(host for name in self.services if name in services for host in services[name].hosts)
 
 
 def area_of(plan: Plan, settings: Settings) -> Area:

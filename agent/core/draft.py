@@ -123,8 +123,8 @@ class Draft:
 
     @property
     def has_news(self) -> bool:
-        """Whether more has changed than the volatile windows."""
-        changed = self._health, self._incidents, self._executions, self._treatments, self._activations, self._forgotten
+        """Whether something has changed that plans and drills go by: not by every answer, nor by every step."""
+        changed = self._health, self._incidents, self._activations, self._forgotten, self.ended_executions()
         return any(changed)
 
     @property

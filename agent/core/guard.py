@@ -44,6 +44,9 @@ class Reason(StrEnum):
         return self in _PASSING
 
 
+_LOOK_SELDOM = 60.0
+"""Seconds until what waits for the end of an emergency or an exercise is looked at again, should nobody wake it."""
+
 _PASSING = frozenset(
     {
         Reason.FROZEN,
@@ -156,12 +159,13 @@ def refuse_host(host: str, runbook: Runbook, circumstances: Circumstances, plan:
 
 
 def _reserved(host: str, circumstances: Circumstances, plan: str | None) -> Refused | None:
-    """Whether somebody else has the say on this host for the time being."""
+    """Whether somebody else has the say on this host for the time being. Whoever waits is woken at the end of it."""
+    until = circumstances.at + _LOOK_SELDOM
     in_charge = circumstances.in_charge.get(host, plan)
     if in_charge != plan:
-        return Refused(Reason.EMERGENCY, f"{in_charge} is in charge of {host}")
+        return Refused(Reason.EMERGENCY, f"{in_charge} is in charge of {host}", until)
     exercise = circumstances.exercised.get(host)
-    return Refused(Reason.EXERCISE, f"{exercise} is under way on {host}") if exercise else None
+    return Refused(Reason.EXERCISE, f"{exercise} is under way on {host}", until) if exercise else None
 
 
 def _over_limit(limit: Rate | None, times: Iterable[float], at: float, subject: str) -> Refused | None:

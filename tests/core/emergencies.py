@@ -1,5 +1,6 @@
 """A shop of four hosts with an emergency plan, and the people who are called."""
 
+from dataclasses import replace
 from typing import Any
 
 from agent.model import events
@@ -86,13 +87,7 @@ def site(*plans: Plan, runbooks: tuple[Runbook, ...] = (), ladder: tuple[str, ..
     people = {
         name: Person(name=name, notify=(f"{name}-phone",), title=name.title()) for name in ("carla", "dan", "tim")
     }
-    return Settings(
-        **{
-            **{field: getattr(found, field) for field in found.__dataclass_fields__},
-            "people": people,
-            "plans": {each.name: each for each in (plans or (plan(),))},
-        }
-    )
+    return replace(found, people=people, plans={each.name: each for each in (plans or (plan(),))})
 
 
 def all_well(ward: Ward) -> None:

@@ -8,8 +8,10 @@ import pytest
 
 from agent.core.clock_set import is_a_time, shifted
 from agent.model import events
+from agent.model.activation import Activation, PlanWatch
 from agent.model.decision import GlobalFreeze
 from agent.model.execution import Execution, Outcome, Treatment
+from agent.model.exercise import Exercise
 from agent.model.health import Health, Window
 from agent.model.incident import Incident, Phase
 from agent.model.runbook import Verify
@@ -17,7 +19,7 @@ from tests.core.ward import CRITICAL, OK, UNKNOWN, Ward, check, run, runbook, se
 
 HOUR, DAY = 3600.0, 86400.0
 JUMPS = pytest.mark.parametrize("by", [HOUR, -DAY])
-NO_TIMES = {"value", "seconds", "message"}
+NO_TIMES = {"value", "seconds", "message", "within", "timeout", "report_every"}
 """Numbers of the model that are no times, and stay as they are."""
 
 
@@ -44,11 +46,17 @@ def _parts(hint: object) -> set[object]:
     return {deeper for part in typing.get_args(hint) for deeper in (part, *_parts(part))}
 
 
-@pytest.mark.parametrize("kind", [Health, Window, Incident, Execution, Treatment, GlobalFreeze, events.Observed])
+@pytest.mark.parametrize(
+    "kind", [Health, Window, Incident, Execution, Treatment, GlobalFreeze, Activation, Exercise, events.Observed]
+)
 def test_every_number_of_the_model_is_known_to_be_a_time_or_not(kind: type) -> None:
     found = set(numbers(kind))
     assert found
     assert {field for field in found if not is_a_time(field[1]) and field[1] not in NO_TIMES} == set()
+
+
+def test_since_when_conditions_hold_is_set_too() -> None:
+    assert shifted(PlanWatch("p", {"II.any.1": 5.0}, 9.0), HOUR) == PlanWatch("p", {"II.any.1": 5.0 + HOUR}, 9.0 + HOUR)
 
 
 def test_what_people_wrote_is_no_time() -> None:

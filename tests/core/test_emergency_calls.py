@@ -1,13 +1,16 @@
 """Who is called, who acknowledges, whose turn it is when nobody does; and what they are told later on."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent.model import events
 from agent.model.activation import CallState
+from agent.model.people import Person
 from agent.model.plan import Call, Level, PlanRole
 from agent.model.policy import Team
 from agent.model.timeline import EntryKind
-from tests.core.emergencies import ROLES, activate, begun, call, major, plan, site, told
+from tests.core.emergencies import ROLES, action, activate, begun, call, major, phases, plan, site, told
 from tests.core.ward import Ward
 
 COMMANDER = call("commander", 60.0)
@@ -115,6 +118,30 @@ def test_who_cannot_be_reached_by_message_is_named_and_has_the_time_all_the_same
     assert ack(ward, "lea")
 
 
+def test_a_person_without_a_target_is_not_reachable_either() -> None:
+    settings = site(plan(notification=(call("liaison", 60.0),)))
+    lea = Person(name="lea", title="Lea", phone="+49 30 1234")
+    ward = Ward(replace(settings, people={**settings.people, "lea": lea}))
+    assert activate(ward)
+    (text,) = ward.story(EntryKind.MESSAGE, about="INC-1")
+    assert text.startswith("not reachable by message: Lea (lea), +49 30 1234; call them")
+
+
+def test_what_a_role_is_asked_goes_to_all_of_it_once_nobody_has_answered() -> None:
+    ward = begun(
+        plan(
+            notification=(COMMANDER,),
+            phases=phases(
+                action("wait", do="wait", timeout=200.0), action("cut", do="cut", approve=PlanRole.COMMANDER)
+            ),
+        )
+    )
+    ward.later(120)
+    ward.messages.clear()
+    assert ward.person(events.TickAction("PLAN-1", 1), "tim")
+    assert [message.target for message in ward.messages] == ["carla-phone", "dan-phone"]
+
+
 def test_a_role_that_nobody_holds() -> None:
     ward = called(call("scribe", 60.0, COMMANDER))
     assert states(ward) == [CallState.NOBODY, CallState.CALLED]
@@ -123,12 +150,7 @@ def test_a_role_that_nobody_holds() -> None:
 
 def test_all_of_a_team_are_called_at_once_and_one_of_them_is_enough() -> None:
     settings = site(plan(notification=(call("team:night", 60.0),)))
-    settings = settings.__class__(
-        **{
-            **{field: getattr(settings, field) for field in settings.__dataclass_fields__},
-            "teams": {"night": Team(name="night", members=("tim", "dan"))},
-        }
-    )
+    settings = replace(settings, teams={"night": Team(name="night", members=("tim", "dan"))})
     ward = Ward(settings)
     assert activate(ward)
     assert [message.target for message in ward.messages] == ["tim-phone", "dan-phone"]

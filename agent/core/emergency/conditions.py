@@ -181,7 +181,7 @@ class View:
             for treatment in self._draft.treatments()
             if treatment.effective is False
             and treatment.counts
-            and treatment.host in self._area.hosts
+            and self._area.holds(treatment.host)
             and treatment.at > self._draft.at - condition.within
         }
         what = f"{len(begun)} treatments failed or did not help within {say_duration(condition.within)}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from agent.core.draft import Draft
-from agent.model.activation import Activation
+from agent.model.activation import Activation, CallState
 from agent.model.commands import SendMessage
 from agent.model.plan import PlanRole
 from agent.model.settings import Settings
@@ -67,6 +67,6 @@ def in_role(activation: Activation, role: PlanRole) -> tuple[str, ...]:
         if call.role is role and call.acknowledged_by:
             return (call.acknowledged_by,)
     for call in activation.calls:
-        if call.role is role and call.called_at is not None and call.turn < len(call.whom):
+        if call.role is role and call.state in (CallState.CALLED, CallState.TOLD):
             return (call.whom[call.turn],)
     return activation.roles.get(role, ())
