@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 from agent.model.activation import ActionState, Activation, Stage
+from agent.model.incident import Phase
 from agent.model.plan import Level
 from tests.acceptance.daemon import SOON, Daemon
 from tests.acceptance.site import WEB_CHECK, Site, whats
 from tests.acceptance.test_people import ME
+from tests.acceptance.tickets import ticket_of
 from tests.neighbours.http_site import Answer, HttpSite
+from tests.neighbours.roundup import Roundup
 from tests.neighbours.systemd_host import SystemdHost, SystemdHosts
 from tests.neighbours.waiting import until
 
@@ -208,8 +211,9 @@ def shop(site: Site, daemon: Daemon, systemd_hosts: SystemdHosts, receiver: Rece
 
 
 def test_half_a_group_down_is_an_emergency_that_is_declared_treated_told_and_reviewed(
-    shop: Shop, daemon: Daemon, site: Site, receiver: Receiver
+    shop: Shop, daemon: Daemon, site: Site, receiver: Receiver, roundup: Roundup
 ) -> None:
+    site.tickets(roundup)
     daemon.start()
     for host in ("web1", "web2"):
         daemon.until_health("web", host, "OK")
@@ -248,6 +252,21 @@ def test_half_a_group_down_is_an_emergency_that_is_declared_treated_told_and_rev
     shop.all_messages_arrived()
     assert daemon.incident(over.incident).linked == ("INC-1",)
     daemon.until("resolved", about="INC-1")
+    said = "\n".join(ticket_of(daemon, roundup, over.incident).messages)
+    assert "Stands for INC-1" in said
+    assert "Situation report 1" in said
+    assert len(site.filed(roundup)) == 2
+
+    document = site.folder / "review.md"
+    document.write_text(daemon.paramedic("review", "show", "PLAN-1"), encoding="utf-8")
+    assert "nothing is written" in daemon.paramedic("review", "close", "PLAN-1", str(document), status=1)
+    text = document.read_text(encoding="utf-8")
+    document.write_text(text.replace("## Root cause\n", "## Root cause\n\nSomebody killed it.\n"), encoding="utf-8")
+    daemon.paramedic("review", "close", "PLAN-1", str(document))
+    assert shop.until_plan(lambda plan: plan.stage is Stage.CLOSED, "the review is closed").reviewed_by == ME
+    assert "Somebody killed it." in daemon.paramedic("review", "show", "PLAN-1")
+    assert daemon.incident(over.incident).phase is Phase.CLOSED
+    assert ticket_of(daemon, roundup, over.incident).status == "resolved"
 
 
 def test_a_plan_survives_kill_9_in_each_phase_and_nothing_is_done_twice_or_left_unsaid(
