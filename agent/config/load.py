@@ -21,7 +21,7 @@ from agent.config.secret import read_secrets
 from agent.config.services import read_policy, read_services, read_teams
 from agent.config.source import Folder
 from agent.config.tickets import read_tickets
-from agent.config.trust import Trust, owner_of, trusted_users
+from agent.config.trust import Trust, agent_user, trusted_users
 from agent.config.ways_in import check_ways_in
 from agent.model.settings import Settings
 
@@ -73,7 +73,7 @@ def load(
     tickets, drill_tickets = read_tickets(source)
     secrets = read_secrets(source, root)
     access = read_access(source)
-    trust = Trust(trusted_users(os.geteuid() if by_agent else owner_of(agent.state_dir, root), environ))
+    trust = Trust(trusted_users(os.geteuid() if by_agent else agent_user(agent.state_dir, root), environ))
     named = agent_files(agent) | login_files(source, logins, environ) | secret_files(secrets, environ)
     inline = [runbook for plan in plans.values() for runbook in plan.inline]
     kinds = {type(probe.check_type) for probe in checks.probes} | library.kinds | kinds_in(inline)

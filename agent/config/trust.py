@@ -14,6 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+RECORD = "paramedic.db"
+"""The record's name in an agent's state folder."""
+
 _LINKS = 40
 """Symbolic links followed on the way to one file, as Linux does (path_resolution(7))."""
 
@@ -106,14 +109,25 @@ def trusted_users(agent: int, environ: Mapping[str, str]) -> tuple[int, ...]:
     return (agent, int(caller)) if by_sudo else (agent,)
 
 
-def owner_of(*candidates: Path) -> int:
-    """Number of the user who owns the first of these that is there; ours when none is."""
-    for path in candidates:
-        try:
-            return path.stat().st_uid
-        except OSError:
-            continue
-    return os.geteuid()
+def agent_user(state: Path, configuration: Path) -> int:
+    """Number of the user whose agent it is: who owns its state folder, else the configuration, else it is ours.
+
+    A folder that we may look into and that holds no record (`/var`, for somebody who stands in `/`) is no state folder.
+    """
+    try:
+        (state / RECORD).stat()
+    except PermissionError:
+        pass
+    except OSError:
+        return _owner(configuration)
+    return _owner(state)
+
+
+def _owner(path: Path) -> int:
+    try:
+        return path.stat().st_uid
+    except OSError:
+        return os.geteuid()
 
 
 def places(path: Path) -> Iterator[Place]:

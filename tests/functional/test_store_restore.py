@@ -16,6 +16,7 @@ from agent.runtime.store import Store, UnfinishedStep
 from agent.runtime.store.restore import restore
 from tests.functional.control_site import paramedic
 from tests.functional.records import NOON, STEP, notes, opened, update
+from tests.neighbours import available
 from tests.neighbours.disk import Disk
 
 LATER = NOON + 3600.0
@@ -182,6 +183,7 @@ def test_without_space_nothing_is_restored_and_a_backup_leaves_nothing(tmp_path:
 
 @pytest.mark.root
 def test_what_root_restores_belongs_to_the_agent(path: Path, backup: Path) -> None:
+    available.require("files of other users", None if os.geteuid() == 0 else "this is not root", "sudo make test")
     os.chown(path.parent, 65534, 65534)
     path.with_name("paramedic.db.lock").unlink()
     restore(backup, path, at=LATER, actor="ada")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from agent.config.trust import RECORD
 from agent.core.emergency.review import review_document
 from agent.model.emergency_views import ReviewView
 from agent.model.plan import Targets
@@ -78,4 +79,4 @@ def chain_of(store: Store) -> ChainView:
 
 def default_store(state_dir: Path) -> Path:
     """Where the record is in a state directory."""
-    return state_dir / "paramedic.db"
+    return state_dir / RECORD
