@@ -71,9 +71,9 @@ def incidents_in(draft: Draft, area: Area) -> list[Incident]:
 def known_for_real(draft: Draft) -> Iterator[Health]:
     """All that is known of everything, without what is left to an exercise under way."""
     exercises = draft.exercises()
-    for health in draft.healths():
-        if not any(exercise.speaks_of(health.key.check, health.host) for exercise in exercises):
-            yield health
+    if not exercises:
+        return draft.healths()
+    return (h for h in draft.healths() if not any(each.speaks_of(h.key.check, h.host) for each in exercises))
 
 
 def subjects_in(draft: Draft, area: Area) -> Iterator[Health]:

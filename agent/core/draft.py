@@ -39,6 +39,10 @@ class Draft:
         self._counters: dict[str, int] = {}
         self._ended_steps: list[str] = []
         self._forgotten: dict[Key, None] = {}
+        self.news = 0
+        """Grows with every change that plans and drills go by: not with every answer, nor with every step."""
+        self.followed = 0
+        """The news that plans have been judged by."""
         self.reply: Reply | None = None
         self.circumstances: Circumstances | None = None
         """What the guards look at, as `agent.core.treatment` found it; None: to be looked up anew."""
@@ -122,12 +126,6 @@ class Draft:
         return [exercise for exercise in known.values() if exercise is not None]
 
     @property
-    def has_news(self) -> bool:
-        """Whether something has changed that plans and drills go by: not by every answer, nor by every step."""
-        changed = self._health, self._incidents, self._activations, self._forgotten, self.ended_executions()
-        return any(changed)
-
-    @property
     def freeze(self) -> GlobalFreeze | None:
         return self._freeze if self._freeze_changed else self.state.freeze
 
@@ -145,12 +143,14 @@ class Draft:
         self._commands.append(command)
 
     def put_health(self, health: Health) -> None:
+        self.news += 1
         self._health[health.key] = health
         self._forgotten.pop(health.key, None)
         self._on_host.setdefault((health.key.check, health.host), set()).add(health.key)
 
     def forget(self, key: Key) -> None:
         """The subject is no more."""
+        self.news += 1
         self._forgotten[key] = None
         self._health.pop(key, None)
 
@@ -158,12 +158,15 @@ class Draft:
         self._windows[key] = window
 
     def put_incident(self, incident: Incident) -> Incident:
+        self.news += 1
         self._incidents[incident.id] = incident
         for symptom in incident.symptoms:
             self._homes.setdefault(symptom.key, set()).add(incident.id)
         return incident
 
     def put_execution(self, execution: Execution) -> Execution:
+        if not execution.is_running:
+            self.news += 1
         self._executions[execution.id] = execution
         self.circumstances = None
         return execution
@@ -173,6 +176,7 @@ class Draft:
         self.circumstances = None
 
     def put_activation(self, activation: Activation) -> Activation:
+        self.news += 1
         self._activations[activation.id] = activation
         self.circumstances = None
         return activation

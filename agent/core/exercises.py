@@ -105,7 +105,7 @@ def _touches(incident: Incident, wish: events.BeginExercise) -> bool:
 
 def follow(draft: Draft) -> None:
     """Whether something real has come between. What the drill's own checks say of its hosts opens no incident."""
-    if not draft.has_news:
+    if not draft.news:
         return
     for exercise in draft.exercises():
         found = None if exercise.preempted_by else next(_real(draft, exercise), None)

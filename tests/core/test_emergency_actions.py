@@ -252,6 +252,15 @@ def test_a_graver_level_does_more() -> None:
     assert states(ward) == [ActionState.DONE, ActionState.TODO]
 
 
+def test_what_a_graver_level_adds_waits_for_what_is_under_way() -> None:
+    ward = at_work(action("cut the wire", do="cut", level=Level.I), RING, action("look", do="look"))
+    assert states(ward) == [ActionState.WAITING, ActionState.TODO, ActionState.WAITING]
+    assert activate(ward, Level.I)
+    assert states(ward) == [ActionState.WAITING, ActionState.TODO, ActionState.WAITING]
+    assert ward.person(events.TickAction("PLAN-1", 2), "tim")
+    assert states(ward) == [ActionState.TODO, ActionState.DONE, ActionState.WAITING]
+
+
 def test_the_texts_are_those_the_plan_started_with() -> None:
     steps = runbook("shop-down.contain.1", run("flush"))
     ward = begun(plan(phases={PlanPhase.CONTAIN: (RING, action("flush", inline=steps))}))

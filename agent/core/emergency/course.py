@@ -15,7 +15,8 @@ def follow(draft: Draft, *, always: bool = False) -> None:
     settings = draft.settings
     if not settings.plans and not any(a.stage.is_active for a in draft.activations()):
         return
-    if not (always or draft.has_news or any(_is_answering(activation) for activation in draft.activations())):
+    has_news, draft.followed = draft.news != draft.followed, draft.news
+    if not (always or has_news or any(_is_answering(activation) for activation in draft.activations())):
         return
     judgements = {plan.name: declaration.judged(draft, plan) for plan in settings.plans.values()}
     for activation in draft.activations():
