@@ -112,15 +112,15 @@ def trusted_users(agent: int, environ: Mapping[str, str]) -> tuple[int, ...]:
 def agent_user(state: Path, configuration: Path) -> int:
     """Number of the user whose agent it is: who owns its state folder, else the configuration, else it is ours.
 
-    A folder that we may look into and that holds no record (`/var`, for somebody who stands in `/`) is no state folder.
+    A folder of other things, with no record among them (`/var`, for somebody who stands in `/`), is no state folder.
     """
     try:
-        (state / RECORD).stat()
+        found = {file.name for file in state.iterdir()}
     except PermissionError:
-        pass
+        return _owner(state)
     except OSError:
         return _owner(configuration)
-    return _owner(state)
+    return _owner(configuration if found and RECORD not in found else state)
 
 
 def _owner(path: Path) -> int:

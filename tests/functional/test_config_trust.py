@@ -231,17 +231,20 @@ def test_an_access_list_is_not_taken_for_the_users_own_group(tmp_path: Path) -> 
     assert Trust((DAEMON,)).changeable(file)
 
 
-def test_a_folder_that_holds_no_record_says_nothing_of_whose_agent_it_is(site: Path) -> None:
+def test_a_folder_of_other_things_says_nothing_of_whose_agent_it_is(site: Path) -> None:
     """The default is `var`: for somebody who stands in `/` that is the machine's."""
     needs_root()
-    os.chown(site / "state", DAEMON, DAEMON)
+    for file in (site, *site.rglob("*")):
+        os.chown(file, DAEMON, DAEMON)
+    os.chown(site / "state", 0, 0)
+    assert "belongs to daemon, not to root" in problems(site, by_agent=False)[0].what
+    (site / "state/mail").mkdir()
     assert problems(site, by_agent=False) == []
 
 
 def test_who_looks_at_another_users_agent_judges_as_that_agent_would(site: Path) -> None:
     """Root checks the configuration of an agent that runs as daemon, and the other way round."""
     needs_root()
-    (site / "state/paramedic.db").touch()
     for file in (site / "state", site / "config/secrets", site / "config/secrets/tickets"):
         os.chown(file, DAEMON, DAEMON)
     assert problems(site, by_agent=False) == []
