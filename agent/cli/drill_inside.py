@@ -11,25 +11,29 @@ from agent.cli.agent_client import AgentClient
 from agent.cli.exits import Code, Failure, refused
 
 if TYPE_CHECKING:
-    from agent.config.configuration import Configuration
     from agent.drill.progress import Progress
-    from agent.model.drill import Drill
     from agent.model.drill_result import DrillResult
 
 _LOOK = 0.5
 
 
-def carry_out(configuration: "Configuration", drill: "Drill", actor: str, socket: Path | None) -> None:
+def carry_out(folder: Path, name: str, actor: str, socket: Path | None) -> None:
     """As the agent's child. On standard output one JSON object a line: {progress: …}, and at the end {result: …} or
     {refused: a sentence}.
     """
+    from agent.config.load import load
+    from agent.drill.begun import DrillRefused
     from agent.drill.run import run
     from agent.errors import ParamedicError
     from agent.runtime.journal import start_journal
 
-    start_journal(configuration.agent.log_level)
     try:
-        result = run(configuration, drill, actor=actor, say=lambda progress: _tell("progress", progress), socket=socket)
+        configuration = load(folder)
+        start_journal(configuration.agent.log_level)
+        if name not in configuration.drills:
+            raise DrillRefused(f"there is no drill {name!r} in {folder}")
+        drill = configuration.drills[name]
+        result = run(configuration, drill, actor=actor, say=lambda told: _tell("progress", told), socket=socket)
     except (ParamedicError, OSError) as error:
         _tell("refused", str(error))
     else:

@@ -94,7 +94,7 @@ def run(
     ctx: typer.Context,
     name: Name,
     beside: Annotated[
-        bool, typer.Option("--beside", help="Also where no agent is running, which could say that something is wrong.")
+        bool, typer.Option("--beside", help="In this terminal's own process, also where no agent is running.")
     ] = False,
     junit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the result as JUnit XML, for a pipeline.")
@@ -122,8 +122,23 @@ def run(
         raise typer.Exit(Code.NO)
 
 
+@drill.command("carry-out", hidden=True)
+def carry_out(
+    ctx: typer.Context,
+    name: Name,
+    actor: Annotated[str, typer.Option(help="Who wants it.")],
+    config: ConfigOption = None,
+) -> None:
+    """What `run` begins inside the agent; tells it on standard output."""
+    from agent.cli.drill_inside import carry_out as carry_out_inside
+
+    named = session(ctx).socket
+    carry_out_inside(config or places.needed_config_folder(), name, actor, Path(named) if named else None)
+
+
 @drill.command("abort")
 def abort(
+    ctx: typer.Context,
     why: Annotated[list[str] | None, typer.Argument(metavar="[WHY…]", help="The reason, for the record.")] = None,
     config: ConfigOption = None,
 ) -> None:
@@ -133,6 +148,9 @@ def abort(
     configuration = _configuration(config)
     try:
         id = ask_to_abort(configuration, _actor(), " ".join(why or ()).strip())
+    except PermissionError:  # another's: the agent may do it, if it is inside
+        session(ctx).told(session(ctx).agent.post("drills", "abort"))
+        return
     except OSError as error:
         raise _cannot_read(configuration, error) from None
     if id is None:
@@ -165,6 +183,8 @@ def report(
 def _carried_out(
     configuration: "Configuration", found: "Drill", socket: Path | None, *, beside: bool, quiet: bool
 ) -> "DrillResult":
+    from agent.cli.agent_client import AgentClient
+    from agent.cli.drill_inside import follow
     from agent.cli.drill_live import Watch
     from agent.drill.run import run as carry_out
 
@@ -174,8 +194,11 @@ def _carried_out(
             f"no agent is running ({place}), which could say that something real is wrong here: start it, "
             "or drill without: --beside"
         )
-    _hear_errors_only()
     try:
+        if not beside:
+            with Watch(found, quiet=quiet) as watch:
+                return follow(AgentClient([place]), found.name, watch.told)
+        _hear_errors_only()
         with Watch(found, quiet=quiet) as watch:
             return carry_out(configuration, found, actor=_actor(), say=watch.told, socket=socket)
     except OSError as error:

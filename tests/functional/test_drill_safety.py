@@ -199,9 +199,11 @@ def test_a_fault_that_cannot_be_made(site: DrillSite) -> None:
 
 
 def test_a_host_that_is_not_on_the_list_is_never_touched_whatever_a_runbook_says(site: DrillSite) -> None:
-    configuration = site.write(runbook=site.mends(hosts="group:db"), down=site.drill(expect=[{"treated_with": "mend"}]))
+    hosts = {"allow": ["host:web1"], "most": 3}
+    drill = site.drill(hosts=hosts, expect=[{"treated_with": "mend"}, {"recovered": True}], deadline="15s")
+    configuration = site.write(runbook=site.mends(hosts="group:db"), down=drill)
     result = run(configuration, configuration.drills["down"], actor="alice")
-    assert any("refused: db1 is not touched" in entry.text for entry in result.entries)
+    assert any("refused: db1 is not touched: it is none of the hosts" in entry.text for entry in result.entries)
     assert site.connections("db1") == 0
     assert not site.ledger("db1").exists()
     assert result.touched == ("web1",)
@@ -209,8 +211,11 @@ def test_a_host_that_is_not_on_the_list_is_never_touched_whatever_a_runbook_says
 
 def test_nor_is_this_machine(site: DrillSite) -> None:
     here = f"  - run: touch {site.folder}/here\n    on: local\n    timeout: 5s\n"
-    configuration = site.write(runbook=site.mends(steps=here), down=site.drill(expect=[{"treated_with": "mend"}]))
-    run(configuration, configuration.drills["down"], actor="alice")
+    hosts = {"allow": ["host:web1"], "most": 3}
+    drill = site.drill(hosts=hosts, expect=[{"treated_with": "mend"}, {"recovered": True}], deadline="15s")
+    configuration = site.write(runbook=site.mends(steps=here), down=drill)
+    result = run(configuration, configuration.drills["down"], actor="alice")
+    assert any("refused: localhost is not touched" in entry.text for entry in result.entries)
     assert not (site.folder / "here").exists()
 
 

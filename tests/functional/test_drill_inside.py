@@ -1,0 +1,85 @@
+"""Drills inside the running agent: begun, followed and ended by the control socket."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from agent.demo.program import Program
+from tests.functional.drill_site import DrillSite, drill_site
+from tests.neighbours.waiting import until
+
+SOON = 60.0
+
+
+@pytest.fixture
+def site() -> Iterator[DrillSite]:
+    with drill_site() as site:
+        yield site
+
+
+@pytest.fixture
+def agent(site: DrillSite) -> Iterator[Program]:
+    """The daemon, in a process of its own."""
+    site.write(down=site.drill(), forever=site.drill(expect=[{"classified": "P1", "within": "60s"}]))
+    words = [sys.executable, "-m", "agent", "run", site.config]
+    agent = Program("agent", words, site.folder / "agent.log")
+    agent.start(site.socket.exists)
+    yield agent
+    agent.stop()
+
+
+def drill(site: DrillSite, *words: str) -> "subprocess.Popen[str]":
+    """The command, as an operator types it."""
+    command = [
+        sys.executable,
+        "-m",
+        "agent",
+        "--socket",
+        str(site.socket),
+        "drill",
+        *words,
+        "--config",
+        str(site.config),
+    ]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def test_it_is_begun_and_followed(site: DrillSite, agent: Program) -> None:
+    run = drill(site, "run", "down")
+    said, _ = run.communicate(timeout=SOON)
+    assert run.returncode == 0, said
+    assert "the running agent gives leave" in said
+    assert "recovered" in said
+    assert site.ledger("web1").read_text() == "mend\n"
+
+
+def test_ctrl_c_ends_it_by_its_rollback(site: DrillSite, agent: Program) -> None:
+    run = drill(site, "run", "forever")
+    until(site.broken("web1").exists, within=SOON, what="the fault is there")
+    run.send_signal(signal.SIGINT)
+    said, _ = run.communicate(timeout=SOON)
+    assert run.returncode == 1, said
+    assert "stopped by SIGTERM" in said
+    assert not site.broken("web1").exists()
+
+
+def test_the_agent_that_stops_ends_it_by_its_rollback(site: DrillSite, agent: Program) -> None:
+    run = drill(site, "run", "forever")
+    until(site.broken("web1").exists, within=SOON, what="the fault is there")
+    assert agent.pid is not None
+    os.kill(agent.pid, signal.SIGTERM)
+    run.communicate(timeout=SOON)
+    until(lambda: not site.broken("web1").exists(), within=SOON, what="it is put back")
+    until((site.state / "drills" / "DRILL-1" / "result.json").exists, within=SOON, what="it has ended")
+
+
+def test_what_it_may_not_is_told(site: DrillSite, agent: Program) -> None:
+    site.broken("web1").mkdir()  # which nothing here mends
+    run = drill(site, "run", "down")
+    said, _ = run.communicate(timeout=SOON)
+    assert run.returncode != 0
+    assert "steady state does not hold" in said or "is open there" in said
