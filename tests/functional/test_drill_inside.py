@@ -1,5 +1,6 @@
 """Drills inside the running agent: begun, followed and ended by the control socket."""
 
+import json
 import os
 import signal
 import subprocess
@@ -75,6 +76,23 @@ def test_the_agent_that_stops_ends_it_by_its_rollback(site: DrillSite, agent: Pr
     run.communicate(timeout=SOON)
     until(lambda: not site.broken("web1").exists(), within=SOON, what="it is put back")
     until((site.state / "drills" / "DRILL-1" / "result.json").exists, within=SOON, what="it has ended")
+
+
+def test_kill_9_of_agent_and_drill(site: DrillSite, agent: Program) -> None:
+    """The host undoes the fault by itself; the agent that starts again finds what was left, and says so."""
+    run = drill(site, "run", "forever")
+    until(site.broken("web1").exists, within=SOON, what="the fault is there")
+    agent.stop()  # with all its children, by SIGKILL
+    run.communicate(timeout=SOON)
+    until(lambda: not site.broken("web1").exists(), within=SOON, what="the host has undone it")
+    result = site.state / "drills" / "DRILL-1" / "result.json"
+    assert not result.exists()
+    agent.start(site.socket.exists)
+    until(result.exists, within=SOON, what="it is found half done, and its rollback is played")
+    told = json.loads(result.read_text())
+    assert told["rolled_back"] is True
+    assert [undone["by_host"] for undone in told["undone"]] == [True]
+    assert "it was interrupted" in told["stopped_because"]
 
 
 def test_what_it_may_not_is_told(site: DrillSite, agent: Program) -> None:
