@@ -102,6 +102,13 @@ def test_warning_and_critical_are_one_illness_to_the_count_of_changes() -> None:
     assert not told(rules, ".CwCwCw")[0].flapping
 
 
+def test_when_it_last_was_well_is_known_of_what_ever_was() -> None:
+    rules = check("web", confirm=Confirm(1, 1))
+    assert told(rules, "CC")[0].well_until is None
+    assert told(rules, "..C")[0].well_until == 2.0
+    assert told(rules, ".Cw.CC")[0].well_until == 4.0
+
+
 def test_a_change_that_is_not_confirmed_gives_the_same_health_back() -> None:
     health, window = told(check("web"), "..")
     again, _ = observe(health, window, Observation("web", "web1", "web1", Verdict.CRITICAL, 9.0), check("web"))

@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.config.inline import canonical
@@ -143,6 +143,7 @@ scalars = st.one_of(
 names = st.text("abcdefghijklmnopqrstuvwxyz0123456789_- .:#'", min_size=1, max_size=10)
 
 
+@example({"a": "1e5", "1e5": ["", "~", "2.50", "\n x\n", "# no", " x "]})
 @given(st.recursive(scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4)))
 def test_what_is_written_canonically_is_read_as_it_was(data: object) -> None:
     document = read_document(canonical({"data": data}), "kept")
