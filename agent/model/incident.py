@@ -78,10 +78,11 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class TicketRef:
-    """The incident's copy in someone else's system."""
+    """The incident's copy in someone else's system. `system`: which one; empty where an older version did not say."""
 
     id: str
     url: str = ""
+    system: str = ""
 
 
 @dataclass(frozen=True, slots=True)

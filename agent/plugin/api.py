@@ -139,6 +139,11 @@ class TicketSystem(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: ClassVar[str]
 
+    @property
+    def system(self) -> str:
+        """Which system this is: a ticket of another one is not ours to touch, though it has the same number."""
+        return self.kind
+
     def find(self, external_id: str, secrets: "Secrets") -> TicketRef | None:
         """The ticket that carries our id, closed ones included; None only if the system surely has none."""
         raise NotImplementedError

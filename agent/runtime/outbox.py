@@ -262,13 +262,18 @@ class Outbox:
         incident = queued.update.incident
         if queued.behind >= MANY:
             self._queue.join_behind(queued.update)
-        known = self._queue.ticket_of(incident)
-        if known is not None:
+        known, fresh = self._queue.ticket_of(incident), self._refs.get(incident)
+        if known == fresh:
             self._refs.pop(incident, None)
         # The event with a fresh ticket may still be on its way into the incident.
-        arguments = (self._tickets, queued, known or self._refs.get(incident))
+        arguments = (self._tickets, queued, self._in_this_system(fresh) or self._in_this_system(known))
         threading.Thread(target=self._deliver, args=arguments, name=f"ticket of {incident}", daemon=True).start()
         self._under_way.add(incident)
+
+    def _in_this_system(self, ticket: TicketRef | None) -> TicketRef | None:
+        """Elsewhere a ticket of that number is a stranger's: there it is looked up by our id, and filed."""
+        there = ticket is not None and ticket.system in ("", self._redacted(self._tickets.system))
+        return ticket if there else None
 
     def _deliver(self, tickets: TicketSystem, queued: Queued, known: TicketRef | None) -> None:
         """In a thread of its own; ends by telling the owner."""
@@ -282,7 +287,7 @@ class Outbox:
                     reached(CrashPoint.TICKET_NOT_FOUND)
                     found = tickets.create(update, self._secrets)
                     reached(CrashPoint.TICKET_CREATED)
-                ticket = filed = self._fit_to_keep(found)
+                ticket = filed = self._fit_to_keep(found, tickets)
             tickets.update(ticket, update, self._secrets)
             reached(CrashPoint.TICKET_UPDATED)
         except TicketError as failure:
@@ -298,11 +303,14 @@ class Outbox:
                 error.retry_after = LONGEST_WAIT
         self._inbox.put(_Ended(queued, self._clock(), filed, error))
 
-    def _fit_to_keep(self, ticket: TicketRef) -> TicketRef:
+    def _fit_to_keep(self, ticket: TicketRef, tickets: TicketSystem) -> TicketRef:
         """Raises TicketError for an id that gives away a secret: without it the ticket cannot be spoken of."""
         if self._redactor.knows(ticket.id):
             raise TicketError("the ticket system answered with a secret as the ticket's id", retryable=False)
-        return replace(ticket, url=self._redactor.redact(one_line(ticket.url, ERROR_LIMIT)))
+        return replace(ticket, url=self._redacted(ticket.url), system=self._redacted(tickets.system))
+
+    def _redacted(self, text: str) -> str:
+        return self._redactor.redact(one_line(text, ERROR_LIMIT))
 
     def _write_down(self) -> None:
         """In order; what fails stays first. Raises StoreError."""

@@ -72,6 +72,10 @@ class RestTickets(HttpAccess, TicketSystem):
         default={}, description="Which of `requests`, in which order, tell the ticket of a milestone."
     )
 
+    @property
+    def system(self) -> str:
+        return self.url
+
     @model_validator(mode="before")
     @classmethod
     def _lay_over_preset(cls, written: Any) -> Any:

@@ -41,6 +41,11 @@ class RememberedTickets(TicketSystem):
     model_config = ConfigDict(arbitrary_types_allowed=True)
     kind: ClassVar[str] = "remembered"
     ledger: Ledger
+    name: str = "remembered"
+
+    @property
+    def system(self) -> str:
+        return self.name
 
     def find(self, external_id: str, secrets: Secrets) -> TicketRef | None:
         self.ledger.call(f"find {external_id}")

@@ -159,7 +159,20 @@ def test_a_ticket_that_is_there_is_found_and_not_filed_again(desk: Desk) -> None
     desk.tell("INC-1", Milestone.OPENED)
     until(desk.delivered, within=20, what="all is told")
     assert ledger.calls == ["find INC-1", "update INC-1/1"]
-    assert [event.ticket for event in desk.events] == [TicketRef("INC-1")]
+    assert [event.ticket for event in desk.events] == [TicketRef("INC-1", system="remembered")]
+
+
+def test_in_another_ticket_system_the_ticket_of_that_number_is_a_strangers(desk: Desk) -> None:
+    before, after = Ledger(), Ledger()
+    outbox = desk.outbox(RememberedTickets(ledger=before, name="old"))
+    desk.tell("INC-1", Milestone.OPENED)
+    until(desk.delivered, within=20, what="the old one is told")
+    outbox.use(RememberedTickets(ledger=after, name="new"))
+    desk.tell("INC-1", Milestone.UPDATED, Milestone.RESOLVED)
+    until(desk.delivered, within=20, what="the new one is told")
+    assert after.calls == ["find INC-1", "create INC-1/2", "update INC-1/2", "update INC-1/3"]
+    assert before.calls == ["find INC-1", "create INC-1/1", "update INC-1/1"]
+    assert [event.ticket.system for event in desk.events] == ["old", "new"]
 
 
 def test_a_ticket_is_looked_up_once_even_if_the_incident_learns_of_it_late(desk: Desk) -> None:
