@@ -63,7 +63,7 @@ class DeadMan:
 
         Raises ParamedicError when it is not surely there.
         """
-        told = self._ask("arm", _ARMS_WITHIN, timer=_timer(self.undos, silent, latest))
+        told = self._ask("arm", _ARMS_WITHIN, timer=timer_text(self.undos, silent, latest))
         if told.how != "armed":
             raise ParamedicError(f"{self.host.name}: no dead-man timer could be started there: {told.why or told.how}")
 
@@ -137,7 +137,8 @@ def new_name() -> str:
     return f"paramedic-drill-{secrets.token_hex(8)}"
 
 
-def _timer(undos: Sequence[Undoing], silent: float, latest: float) -> str:
+def timer_text(undos: Sequence[Undoing], silent: float, latest: float) -> str:
+    """What runs on the host, in plain sh; the folder of the timer is given as $place."""
     played = [
         f"    one {number} {math.ceil(each.timeout)} {'yes' if each.sudo else 'no'} {shlex.quote(each.run)}"
         for number, each in enumerate(undos)

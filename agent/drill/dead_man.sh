@@ -16,9 +16,9 @@ one() { # number of the undo, seconds it may take, yes if as root, command
 undo() {
     if [ -d "$place" ]; then mkdir "$place/claimed" 2>/dev/null || exit 0; fi # disarmed
     trap '' HUP INT TERM
-    { echo "$1" >"$place/why"; } 2>/dev/null
+    { echo "$1" >"$place/why"; } 2>/dev/null  # no special built-in: a redirection that fails would end the shell
     undo_all
-    { : >"$place/undone"; } 2>/dev/null
+    { true >"$place/undone"; } 2>/dev/null
     exit 0
 }
 trap 'undo "it was told to end"' HUP INT TERM

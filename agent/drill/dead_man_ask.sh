@@ -29,9 +29,9 @@ arm() {
         mkdir "$each/$name" 2>/dev/null && place=$each/$name && break
     done
     [ -n "$place" ] || { tell refused "no folder can be made in /var/tmp, /tmp or the home folder"; return; }
-    : >"$place/beat.0"
-    : >"$place/why"
-    : >"$place/ended"
+    true >"$place/beat.0"
+    true >"$place/why"
+    true >"$place/ended"
     session=
     command -v setsid >/dev/null 2>&1 && session=setsid
     place=$place $session sh -c "$timer" "$name" </dev/null >/dev/null 2>&1 &
@@ -63,7 +63,7 @@ case $act in
         if [ -z "$place" ]; then
             tell none
         elif [ -e "$place/disarmed" ] || mkdir "$place/claimed" 2>/dev/null; then
-            : >"$place/disarmed"
+            true >"$place/disarmed"
             alive && kill "$pid"
             rm -rf "$place"
             tell disarmed
