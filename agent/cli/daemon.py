@@ -51,11 +51,11 @@ def run(
     if log_level is not None and log_level not in LEVELS:
         raise typer.BadParameter(f"{log_level!r} is none of {', '.join(LEVELS)}", param_hint="--log-level")
     from agent import app
-    from agent.drill.half_done import finish_half_done
+    from agent.drill.half_done import finish_at_start
 
     named = session(ctx).socket
     socket = Path(named) if named else None
-    raise typer.Exit(app.run(chosen(folder, config), socket=socket, log_level=log_level, first=finish_half_done))
+    raise typer.Exit(app.run(chosen(folder, config), socket=socket, log_level=log_level, first=finish_at_start))
 
 
 def reload(ctx: typer.Context, as_json: Json = False) -> None:

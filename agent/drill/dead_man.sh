@@ -15,8 +15,8 @@ one() { # number of the undo, seconds it may take, yes if as root, command
 
 undo() {
     if [ -d "$place" ]; then mkdir "$place/claimed" 2>/dev/null || exit 0; fi # disarmed
-    trap '' HUP INT TERM
-    { echo "$1" >"$place/why"; } 2>/dev/null  # no special built-in: a redirection that fails would end the shell
+    trap : HUP INT TERM # not ignored: a service that is started here would inherit that
+    { echo "$1" >"$place/why"; } 2>/dev/null # no special built-in: a redirection that fails would end the shell
     undo_all
     { true >"$place/undone"; } 2>/dev/null
     exit 0

@@ -1,6 +1,8 @@
 """Drills whose process ended before everything was put back: that comes first, before anything else is done."""
 
 import logging
+import threading
+import time
 
 from agent.config.configuration import Configuration
 from agent.drill import archive, rollback
@@ -23,14 +25,31 @@ from agent.runtime.store import Store
 
 log = logging.getLogger("paramedic.drill")
 
+_AGENT_WAITS = 20.0
+"""Seconds; the unit's TimeoutStartSec= is longer."""
+_TRIED_AGAIN = 60.0
 _TOLD = 10_000
 """Entries of the interrupted drill that its result repeats."""
+
+
+def finish_at_start(configuration: Configuration) -> None:
+    """Before an agent begins its work; after 20 s it begins all the same, and this goes on until all is put back."""
+    thread = threading.Thread(target=_until_finished, args=(configuration,), name="half-done drills", daemon=True)
+    thread.start()
+    thread.join(_AGENT_WAITS)
+    if thread.is_alive():
+        log.error("a drill that was interrupted is not put back yet; the agent begins its work all the same")
+
+
+def _until_finished(configuration: Configuration) -> None:
+    while not all(result.rolled_back for result in finish_half_done(configuration)):
+        time.sleep(_TRIED_AGAIN)
 
 
 def finish_half_done(configuration: Configuration) -> tuple[DrillResult, ...]:
     """Put back what drills have left whose process ended. One that is under way is left alone.
 
-    What could not be put back stays half done, and is tried again at the next start. Raises nothing that a host or a
+    What could not be put back stays half done, to be tried again. Raises nothing that a host or a
     file can cause: it is logged, and the agent must start.
     """
     drills = configuration.agent.state_dir / "drills"
