@@ -90,8 +90,7 @@ class DrillSite:
                 part.start()
             for name in WEB_HOSTS:
                 (self.home(name) / "logs").mkdir(exist_ok=True)
-            (self.home("desk1") / "tracker").mkdir(exist_ok=True)
-            (self.home("desk1") / "tracker" / "pid").write_text(f"{self.tickets.pid}\n")
+            self.note_tracker()
             self._write_config()
             self._parts = parts.pop_all()
         return self
@@ -100,6 +99,12 @@ class DrillSite:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._parts.close()
+
+    def note_tracker(self) -> None:
+        """Where drills find the ticket tracker's process, after it has started."""
+        folder = self.home("desk1") / "tracker"
+        folder.mkdir(exist_ok=True)
+        (folder / "pid").write_text(f"{self.tickets.pid}\n")
 
     def _write_config(self) -> None:
         with resources.as_file(DRILLS) as shipped:
