@@ -14,6 +14,7 @@ from agent.config.source import NAMED, SINGLE
 from agent.core.guard import Reason
 from agent.model.check import CheckRules, Flapping
 from agent.model.commands import Milestone
+from agent.model.drill import AllowedHosts, Answer, Drill, Expectation, Injection, Question, SteadyState, Undo
 from agent.model.execution import Outcome, StepStatus
 from agent.model.incident import Phase
 from agent.model.inventory import Group, Host, SshLogin
@@ -102,6 +103,14 @@ def says_default(model: type[BaseModel], key: str, said: str) -> bool:
         ("emergency-plans.md", "When it is over", "key of `stand_down`", StandDown, ()),
         ("emergency-plans.md", "Resources", "key of a resource", Resource, ("name",)),
         ("emergency-plans.md", "Reviews", "key of `targets`", Targets, ()),
+        ("drills.md", "Keys", "key", Drill, ("name",)),
+        ("drills.md", "Keys", "key of `hosts`", AllowedHosts, ()),
+        ("drills.md", "Keys", "key of `steady_state`", SteadyState, ()),
+        ("drills.md", "Keys", "key of `inject`", Injection, ()),
+        ("drills.md", "Keys", "key of `answer`", Answer, ()),
+        ("drills.md", "Keys", "key of `expect`", Expectation, ()),
+        ("drills.md", "Keys", "key of `rollback`", Undo, ()),
+        ("drills.md", "Keys", "key of `ask`", Question, ()),
         ("tickets.md", "Keys", "key", RestTickets, tuple(keys(HttpAccess))),
     ],
 )
