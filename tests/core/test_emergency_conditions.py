@@ -52,6 +52,12 @@ def test_a_host_is_ill_by_a_check_of_no_service_and_not_by_that_of_another() -> 
     assert is_active(ward)
 
 
+def test_on_a_host_that_is_in_scope_by_itself_every_check_counts() -> None:
+    ward = starts_when(condition(hosts_healthy="below 60%"), hosts=("db1",), scope=Scope(hosts=("db1",)))
+    ward.falls_ill("mail", "db1")
+    assert is_active(ward)
+
+
 def test_of_a_named_group_or_service() -> None:
     of_service = condition(hosts_healthy="below 60%", of="service:post")
     ward = starts_when(of_service)
