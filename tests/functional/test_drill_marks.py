@@ -88,7 +88,8 @@ def test_its_messages(site: DrillSite) -> None:
             },
         }
         nobody_answers = {"acknowledged": "commander", "within": "15s"}
-        result = drilled(site, plan="down", expect=[{"plan": "down", "level": "II"}, nobody_answers])
+        hosts = {"allow": ["group:web"], "most": 1}
+        result = drilled(site, plan="down", hosts=hosts, expect=[{"plan": "down", "level": "II"}, nobody_answers])
         assert [each.met for each in result.judged] == [True, False], result.judged
         assert mail.arrived
         for message in mail.arrived:
