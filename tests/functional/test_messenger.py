@@ -99,14 +99,14 @@ def test_messages_of_a_target_arrive_in_order_and_what_came_of_them_is_told(offi
     until(lambda: len(office.events) == 3, within=20, what="three are told of")
     assert office.taken() == ["MSG-1", "MSG-2", "MSG-3"]
     assert office.events[0] == MessageEnded(office.clock.now, "MSG-1", "INC-1", "mail", None)
-    assert office.waiting() == 0
+    assert office.waiting() == 0  # told after it is written down
 
 
 def test_a_target_that_hangs_holds_up_no_other(office: Office) -> None:
     office.post.held["chat"] = threading.Event()
     office.say("chat", "mail", "chat", "mail")
     until(lambda: office.taken() == ["MSG-2", "MSG-4"], within=20, what="mail got both")
-    assert office.waiting() == 2
+    until(lambda: office.waiting() == 2, within=20, what="that is written down")
     office.post.held["chat"].set()
     until(lambda: office.taken()[2:] == ["MSG-1", "MSG-3"], within=20, what="chat got both, in order")
 
@@ -163,7 +163,7 @@ def test_a_courier_with_a_defect_is_a_failure_whose_text_goes_nowhere(
     office.post.refused["mail"] = RuntimeError("slack://T01/B02/abcdef")
     office.say("mail")
     until(lambda: office.messenger.state().silent, within=20, what="it failed")
-    assert office.store.messages.state().last_error == "defect: RuntimeError"
+    assert office.store.messages.state().last_error == "defect: RuntimeError"  # written down before it shows
     assert "abcdef" not in caplog.text
 
 
