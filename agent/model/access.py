@@ -69,3 +69,14 @@ class Access(Authored):
 def group_named(grantee: str) -> str | None:
     """The group's name in `group:NAME`; None for a user."""
     return grantee.removeprefix(_GROUP) if grantee.startswith(_GROUP) else None
+
+
+def on_behalf(user: str, whom: str) -> str:
+    """How the record names who acted, behind sudo: `root (for alice)`."""
+    return f"{user} (for {whom})"
+
+
+def person_behind(actor: str) -> str:
+    """`alice` of `root (for alice)`: root says so, and whom the agent answers to is a person, not an account."""
+    found = re.fullmatch(r"root \(for (.+)\)", actor)
+    return found[1] if found else actor

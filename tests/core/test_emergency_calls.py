@@ -51,6 +51,16 @@ def test_acknowledged_in_time() -> None:
     assert acknowledged == ["commander: acknowledged by Carla (carla) after 59s"]
 
 
+def test_who_is_called_may_answer_behind_sudo_and_nobody_else() -> None:
+    ward = called(COMMANDER)
+    assert not ack(ward, "root")
+    assert not ack(ward, "mallory (for carla)")
+    assert ack(ward, "root (for carla)")
+    assert ward.plan().calls[0].acknowledged_by == "carla"
+    said = ward.story(EntryKind.ACKNOWLEDGED, about="INC-2")
+    assert said == ["commander: acknowledged by Carla (carla) after 0ms, said by root (for carla)"]
+
+
 def test_deputies_follow_and_then_nobody_is_left() -> None:
     ward = called(COMMANDER)
     ward.later(60)

@@ -14,6 +14,7 @@ from agent.core.draft import Draft
 from agent.core.emergency import reach
 from agent.core.emergency.messages import heading, holders, send_role
 from agent.core.variables import given_values, variables_for
+from agent.model.access import person_behind
 from agent.model.activation import ActionRun, ActionState, Activation
 from agent.model.decision import Reply
 from agent.model.events import Approve, TickAction
@@ -211,7 +212,7 @@ def approved(draft: Draft, activation: Activation, actor: str, answer: Approve) 
     if waiting is None or waiting.approve is None:
         return activation, Reply(False, f"nothing about {activation.id} waits for approval", activation.id)
     may = holders(activation, waiting.approve, draft.settings)
-    if actor not in may:
+    if person_behind(actor) not in may:
         text = f"only the {waiting.approve.said} may approve {waiting.said}: {some(may) or 'nobody is named'}"
         return activation, Reply(False, text, activation.id)
     reason = f": {answer.reason}" if answer.reason else ""

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from agent.core.draft import Draft
 from agent.core.emergency.messages import called, heading, people_in, send
+from agent.model.access import person_behind
 from agent.model.activation import Activation, CallRun, CallState
 from agent.model.decision import Reply
 from agent.model.events import AcknowledgeCall
@@ -124,7 +125,7 @@ def _body(draft: Draft, activation: Activation, call: CallRun, who: str) -> str:
 
 def acknowledge(draft: Draft, activation: Activation, actor: str, act: AcknowledgeCall) -> tuple[Activation, Reply]:
     """Somebody is there. Which calls: those for which the person stands; of `role` only, where that is said."""
-    person = act.whom or actor
+    person = act.whom or person_behind(actor)
     asked = [call for call in activation.calls if act.role is None or call.role is act.role]
     settings = draft.settings
     own = [call for call in asked if person in people_in(call.whom, settings)]

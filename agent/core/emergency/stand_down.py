@@ -14,6 +14,7 @@ from agent.core.emergency.messages import heading, holders, send, send_role
 from agent.core.guard import Reason
 from agent.core.lifecycle import Move
 from agent.core.wording import few
+from agent.model.access import person_behind
 from agent.model.activation import Activation, Stage
 from agent.model.commands import Ask
 from agent.model.decision import Reply
@@ -161,8 +162,8 @@ def confirmed(draft: Draft, activation: Activation, actor: str, act: EndEmergenc
         return activation, Reply(True, f"{activation.id} is over; its review is open", activation.id)
     plan = draft.settings.plans.get(activation.plan)
     role = plan.stand_down.confirmed_by if plan else None
-    may = holders(activation, role, draft.settings) if role else (actor,)
-    if actor not in may:
+    may = holders(activation, role, draft.settings) if role else (person_behind(actor),)
+    if person_behind(actor) not in may:
         named = some(may) or "nobody is named"
         text = f"only the {role.said if role else ''} may confirm: {named}"
         return activation, Reply(False, text, activation.id)

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from agent.errors import ParamedicError
-from agent.model.access import Role
+from agent.model.access import Role, on_behalf
 from agent.model.text import one_line
 from agent.runtime.control.peer import Peer, claimed
 from agent.runtime.control.port import Control
@@ -94,7 +94,7 @@ class Caller:
     def actor(self) -> str:
         """What the record says: `alice`, `uid 1001`, `root (for alice)`."""
         user = self.standing.user
-        return f"{user} (for {self.acting_for})" if self.acting_for else user
+        return on_behalf(user, self.acting_for) if self.acting_for else user
 
     def must_be(self, needed: Role, to: str) -> None:
         """For an act that takes more than its route does. Raises NotAllowed."""
