@@ -7,7 +7,7 @@ from functools import cached_property
 from agent.core.draft import Draft
 from agent.model.activation import Activation
 from agent.model.health import Health
-from agent.model.incident import Incident
+from agent.model.incident import Incident, Symptom
 from agent.model.plan import Plan
 from agent.model.settings import Settings
 
@@ -26,18 +26,21 @@ class Area:
         """Whether the incident is in scope; the major incidents of plans never are."""
         if incident.plan is not None:
             return False
-        if incident.service in self.services:
-            return True
-        return any(symptom.host in self._hosts or symptom.service in self.services for symptom in incident.symptoms)
+        return incident.service in self.services or any(map(self.ails, incident.symptoms))
+
+    def ails(self, symptom: Symptom) -> bool:
+        """Whether what is, or was, wrong there counts."""
+        return self._counts(symptom.service, symptom.host)
 
     def concerns(self, health: Health) -> bool:
         """Whether what is known of this subject counts."""
         rules = self.settings.checks.get(health.key.check)
-        if rules is None:
-            return False
-        if rules.service is not None and rules.service not in self.services:
-            return health.host in self._hosts and health.host not in self._serving
-        return rules.service is not None or health.host in self._hosts
+        return rules is not None and self._counts(rules.service, health.host)
+
+    def _counts(self, service: str | None, host: str | None) -> bool:
+        if service is not None and service not in self.services:
+            return host in self._hosts and host not in self._serving
+        return service is not None or host in self._hosts
 
     def holds(self, host: str) -> bool:
         return host in self._hosts

@@ -214,8 +214,9 @@ def _finish(draft: Draft, execution: Execution) -> Execution:
     for run in execution.runs:
         treatment = known.get((execution.id, run.host))
         if treatment:
-            effective = run.outcome in (Outcome.RECOVERED, Outcome.DONE)
-            counts = run.touched or run.outcome not in (Outcome.UNREACHABLE, Outcome.STOPPED)
+            helped = run.outcome in (Outcome.RECOVERED, Outcome.DONE)
+            effective = None if run.outcome is Outcome.UNDECIDABLE else helped
+            counts = run.touched or run.outcome not in (Outcome.UNREACHABLE, Outcome.STOPPED, Outcome.DECLINED)
             draft.put_treatment(replace(treatment, effective=effective, counts=counts))
     reasons = "; ".join(dict.fromkeys(run.reason for run in execution.runs if run.outcome is outcome and run.reason))
     draft.record(

@@ -135,9 +135,9 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """A host treated by a runbook, kept for limits. `effective` None while it runs.
+    """A host treated by a runbook, kept for limits. `effective` None while it runs, and when nobody could tell.
 
-    `counts`: toward limits; not when nothing was done because the host could not be reached.
+    `counts`: toward limits; not when nothing was done: the host could not be reached, or a person said no.
     """
 
     execution: str

@@ -1,5 +1,6 @@
 """The actions of a plan: in order, one at a time, with what becomes of those that fail."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from agent.model import events
 from agent.model.activation import ActionRun, ActionState
 from agent.model.execution import StepStatus
-from agent.model.plan import Level, PlanAction, PlanPhase, PlanRole
+from agent.model.plan import Level, LevelRules, PlanAction, PlanPhase, PlanRole
 from agent.model.runbook import Limits, Verify
 from agent.model.timeline import EntryKind
 from tests.core.emergencies import action, activate, all_well, begun, major, phases, plan, site, told
@@ -259,6 +260,27 @@ def test_what_a_graver_level_adds_waits_for_what_is_under_way() -> None:
     assert states(ward) == [ActionState.WAITING, ActionState.TODO, ActionState.WAITING]
     assert ward.person(events.TickAction("PLAN-1", 2), "tim")
     assert states(ward) == [ActionState.TODO, ActionState.DONE, ActionState.WAITING]
+
+
+def test_what_was_begun_is_brought_to_its_end_when_the_level_comes_down() -> None:
+    levels = {Level.I: LevelRules(), Level.III: LevelRules()}
+    cut = action("cut the wire", runbook="revive", hosts="host:db1", level=Level.I)
+    ward = Ward(site(plan(levels=levels, phases=phases(cut, RING)), runbooks=(REVIVE,)))
+    all_well(ward)
+    assert activate(ward, Level.I)
+    assert activate(ward, Level.III)
+    assert states(ward) == [ActionState.RUNNING, ActionState.WAITING]
+    ward.ends()
+    assert states(ward) == [ActionState.DONE, ActionState.TODO]
+
+
+def test_a_host_that_a_reload_has_taken_away_is_not_treated() -> None:
+    ward = at_work(RING, RESTART)
+    settings = ward.state.settings
+    ward.state.configure(replace(settings, hosts={name: h for name, h in settings.hosts.items() if name != "web1"}))
+    ward.tell(events.Reloaded(ward.at, "anna", "without web1"))
+    assert ward.person(events.TickAction("PLAN-1", 1), "tim")
+    assert ward.under_way() == [("web2", "restart")]
 
 
 def test_the_texts_are_those_the_plan_started_with() -> None:

@@ -7,12 +7,12 @@ import pytest
 
 from agent.model import events
 from agent.model.activation import Stage
-from agent.model.execution import Treatment
+from agent.model.execution import Outcome, Treatment
 from agent.model.plan import Condition, Level, LevelRules, Scope
 from agent.model.priority import Priority
 from agent.model.timeline import EntryKind
 from tests.core.emergencies import HALF_ILL, HOSTS, activate, all_well, begun, condition, level, major, plan, site
-from tests.core.ward import OK, UNKNOWN, WARNING, Ward
+from tests.core.ward import OK, UNKNOWN, WARNING, Ward, approve, runbook
 
 
 def starts_when(*any_of: Condition, every: tuple[Condition, ...] = (), **more: Any) -> Ward:
@@ -141,6 +141,22 @@ def test_so_many_incidents_within_a_time() -> None:
     assert is_active(ward)
 
 
+@pytest.mark.parametrize(
+    "wanted", [condition(incidents=1, priority="P5"), condition(unresolved="P5")], ids=["incidents", "unresolved"]
+)
+def test_incidents_about_what_cannot_be_asked_or_another_service_do_not_count(wanted: Condition) -> None:
+    ward = starts_when(wanted)
+    ward.sees("web", web1=UNKNOWN)
+    ward.later(100)
+    ward.sees("web", web1=UNKNOWN)
+    ward.falls_ill("mail", "web1")
+    assert [incident.category for incident in ward.state.incidents.values()] == ["monitoring", "general"]
+    ward.later(100)
+    assert not is_active(ward)
+    ward.falls_ill("web", "web2")
+    assert is_active(ward)
+
+
 def test_so_many_treatments_failed_within_a_time() -> None:
     ward = starts_when(condition(treatments_failed=2, within=100.0))
 
@@ -158,6 +174,22 @@ def test_so_many_treatments_failed_within_a_time() -> None:
     assert not look(failed(1, "web1", 10), failed(2, "web2", 10, effective=True))
     assert not look(failed(1, "web1", 10), replace(failed(2, "web2", 10), counts=False))
     assert look(failed(1, "web1", 10), failed(2, "web2", 99))
+
+
+def test_a_treatment_that_a_person_declined_or_nobody_could_judge_has_not_failed() -> None:
+    book = runbook("careful", approve("restart"))
+    ward = Ward(
+        site(plan(levels={Level.II: level(condition(treatments_failed=1))}), runbooks=(book,), ladder=(book.name,))
+    )
+    all_well(ward)
+    ward.falls_ill("web", "web1")
+    assert ward.person(events.Approve("RUN-1", yes=False, reason="not now"))
+    ward.falls_ill("web", "web2")
+    assert ward.person(events.Approve("RUN-2", yes=True))
+    ward.sees("web", web2=UNKNOWN)
+    ward.later(600)
+    assert (ward.execution("RUN-1").outcome, ward.execution("RUN-2").outcome) == (Outcome.DECLINED, Outcome.UNDECIDABLE)
+    assert not is_active(ward)
 
 
 def test_a_named_check_is_critical() -> None:

@@ -267,6 +267,45 @@ def test_a_plan_that_is_no_longer_configured_only_a_person_ends() -> None:
     assert ward.person(events.EndEmergency("PLAN-1", "no longer ours", force=True))
 
 
+def test_what_no_check_can_tell_to_be_over_speaks_against_it_until_a_person_resolves_it() -> None:
+    ward = begun()
+    settings = ward.state.settings
+    ward.state.configure(replace(settings, checks={n: rules for n, rules in settings.checks.items() if n != "web"}))
+    ward.tell(events.Reloaded(ward.at, "anna", "without web"))
+    ward.later(600)
+    assert ward.plan().stage is Stage.ACTIVE
+    assert not ward.person(events.EndEmergency("PLAN-1"))
+    assert "INC-1 is open, and no check can tell that it is over" in ward.reply
+    assert ward.person(events.Resolve("INC-1", "I looked"))
+    ward.later(30)
+    assert ward.plan().stage is Stage.STANDING_DOWN
+
+
+def test_where_no_check_looks_only_a_person_ends_it() -> None:
+    ward = Ward(site())
+    assert activate(ward)
+    ward.later(600)
+    assert ward.plan().stage is Stage.ACTIVE
+    assert not ward.person(events.EndEmergency("PLAN-1"))
+    assert "no check looks at anything in scope" in ward.reply
+    assert ward.person(events.EndEmergency("PLAN-1", "the fire is out", force=True))
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_person_who_treats_the_major_incident_by_hand_does_not_hold_it_up(force: bool) -> None:
+    ward = recovering()
+    assert ward.person(events.RunByHand("revive", ("db1",), incident=major(ward).id))
+    if force:
+        assert ward.person(events.EndEmergency("PLAN-1", "enough", force=True))
+    else:
+        ward.later(30)
+        answer_well(ward)
+    assert ward.plan().stage is Stage.REVIEW
+    assert major(ward).phase is Phase.RESOLVED
+    ward.ends()
+    assert major(ward).execution is None
+
+
 # restarts
 
 

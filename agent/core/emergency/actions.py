@@ -67,10 +67,12 @@ def advance(draft: Draft, activation: Activation) -> Activation:
 
 
 def current(activation: Activation) -> ActionRun | None:
-    """The action whose turn it is: the one that is under way, else the first that is not settled."""
-    unsettled = [a for a in activation.actions if not a.is_settled and activation.level >= a.level]
+    """The action whose turn it is: the one that is under way, whatever has become of the level since it was begun;
+    else the first of this level that is not settled.
+    """
+    unsettled = [action for action in activation.actions if not action.is_settled]
     begun = [action for action in unsettled if action.state is not ActionState.WAITING]
-    return next(iter(begun or unsettled), None)
+    return next(iter(begun or [action for action in unsettled if activation.level >= action.level]), None)
 
 
 def _advanced(draft: Draft, activation: Activation, action: ActionRun) -> Activation:

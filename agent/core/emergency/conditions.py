@@ -2,17 +2,17 @@
 
 What cannot be known is neither a failure nor a recovery: a share of healthy hosts is `below` only if it is so even
 should every host that nothing is known of be well, and `at least` only if it is so should all of those be ill. Hosts
-that no check looks at are not counted at all.
+that no check looks at are not counted at all, nor are incidents that are about nothing but what cannot be asked.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from agent.core.area import Area, area_of, known_for_real
 from agent.core.draft import Draft
 from agent.model.activation import PlanWatch
 from agent.model.health import Health
-from agent.model.incident import Incident
+from agent.model.incident import Incident, Symptom
 from agent.model.observation import Verdict
 from agent.model.plan import Condition, Conditions, Level, Plan
 from agent.model.quantities import say_duration
@@ -154,7 +154,10 @@ class View:
         found = [
             incident
             for incident in self._draft.incidents()
-            if incident.phase.is_open and incident.classification.priority.rank <= rank and self._area.has(incident)
+            if incident.phase.is_open
+            and incident.classification.priority.rank <= rank
+            and _tell_of_a_fault(incident.ill or incident.symptoms)
+            and self._area.has(incident)
         ]
         if not found:
             return Finding(False, f"no incident of P{rank} or graver is open")
@@ -169,6 +172,7 @@ class View:
             for incident in self._draft.incidents()
             if incident.opened_at > self._draft.at - condition.within
             and incident.classification.priority.rank <= condition.priority.rank
+            and _tell_of_a_fault(incident.symptoms)
             and self._area.has(incident)
         )
         what = f"{len(opened)} incidents of {condition.priority} or graver within {say_duration(condition.within)}"
@@ -227,6 +231,11 @@ class View:
             for health in known_for_real(self._draft):
                 self._on_hosts.setdefault(health.host or "", []).append(health)
         return self._on_hosts.get(host, [])
+
+
+def _tell_of_a_fault(symptoms: Iterable[Symptom]) -> bool:
+    """Whether something is wrong with any of them, or they only cannot be asked."""
+    return any(not symptom.blind for symptom in symptoms)
 
 
 def _unresolved_since(incident: Incident) -> float:

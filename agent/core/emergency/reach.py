@@ -17,11 +17,13 @@ from agent.model.timeline import EntryKind
 
 
 def hosts_of(draft: Draft, activation: Activation, action: ActionRun) -> tuple[str, ...]:
-    """`affected`: the hosts in the plan's scope that are ill now."""
+    """`affected`: the hosts in the plan's scope that are ill now. None that a reload has taken away."""
     settings = draft.settings
     if action.hosts == "affected":
-        return ill_hosts(draft, area_in_charge(activation, settings))
-    return tuple(host for host in settings.hosts_of(action.hosts) if host in settings.hosts or host == LOCALHOST)
+        hosts = ill_hosts(draft, area_in_charge(activation, settings))
+    else:
+        hosts = settings.hosts_of(action.hosts)
+    return tuple(host for host in hosts if host in settings.hosts or host == LOCALHOST)
 
 
 def not_of_another_plan(

@@ -58,9 +58,16 @@ def _against(draft: Draft, activation: Activation, plan: Plan, judgement: Judgem
             yield f"level {level}: {text}"
     if not judgement.may_stand_down:
         yield "the conditions of the stand-down do not hold"
-    ill = [health.key for health in unwell(subjects_in(draft, area_in_charge(activation, draft.settings)))]
+    area = area_in_charge(activation, draft.settings)
+    known = list(subjects_in(draft, area))
+    ill = [health.key for health in unwell(known)]
     if ill:
         yield f"not well: {some(ill)}"
+    if not known:
+        yield "no check looks at anything in scope, so nobody can tell that it is well"
+    for incident in incidents_in(draft, area):
+        if any(s.key.check not in draft.settings.checks and area.ails(s) for s in incident.ill):
+            yield f"{incident.id} is open, and no check can tell that it is over: resolve it when it is"
 
 
 def _marked(draft: Draft, activation: Activation) -> Activation:
@@ -229,4 +236,5 @@ def _resolve(draft: Draft, major: Incident | None, because: str, actor: str) -> 
     if major is None or not major.phase.is_open:
         return
     well = tuple(replace(s, cleared_at=draft.at) if s.is_ill else s for s in major.symptoms)
-    response.resolve(draft, draft.put_incident(replace(major, symptoms=well)), Move.RESOLVE, because, actor=actor)
+    # RECOVER, which is possible from every open phase: a person may be treating it by hand
+    response.resolve(draft, draft.put_incident(replace(major, symptoms=well)), Move.RECOVER, because, actor=actor)
