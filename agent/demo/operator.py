@@ -9,11 +9,16 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 _ASKED = re.compile(r"paramedic plan ack ([A-Z]+-[0-9]+)")
 _LONGEST = 1_000_000
 """Bytes of one message."""
+
+_TRIES = 10
+_PAUSE = 1.0
+"""Seconds; a busy machine may take its time."""
 
 
 class Operator:
@@ -59,6 +64,17 @@ class Operator:
         asked = _ASKED.search(message)
         if asked is None or not self.awake:
             return
-        for socket in sorted(self._drills.glob("DRILL-*/**/control.sock")):
-            words = [sys.executable, "-m", "agent", "--socket", str(socket), "plan", "ack", asked[1]]
-            subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+        for _ in range(_TRIES):
+            if any(_acknowledged(socket, asked[1]) for socket in self._drills.glob("DRILL-*/**/control.sock")):
+                return
+            time.sleep(_PAUSE)
+
+
+def _acknowledged(socket: Path, activation: str) -> bool:
+    """Whether the agent there took it; sockets of drills that are over answer no."""
+    words = [sys.executable, "-m", "agent", "--socket", str(socket), "plan", "ack", activation]
+    try:
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0

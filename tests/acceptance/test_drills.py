@@ -32,7 +32,7 @@ plans:
     scope: {services: [shop]}
     roles: {commander: ["team:operations"]}
     levels:
-      III: {any: [{check_critical: web, for: 1s}]}
+      III: {any: [{incidents: 1, priority: P5, within: 1m, for: 500ms}]}
     notification: [{tell: commander, within: 5m}]
     stand_down: {for: 1s}
 drills:
