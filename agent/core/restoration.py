@@ -1,13 +1,14 @@
 """What a backup put back in the record's place means: the past it knows is right, and not all there is.
 
 Whatever was under way when it was made has since been carried out, or not; nobody can say. So nothing of it goes
-on: each incident that was open is a person's. What is noticed from now on is treated as ever. Numbers given after
-the backup are known elsewhere, to ticket systems and to hosts: they are not given again.
+on: each incident that was open is a person's, and so is what a plan at work was still to do. What is noticed from now
+on is treated as ever. Numbers given after the backup are known elsewhere, to ticket systems and to hosts: they are not
+given again.
 """
 
 from dataclasses import replace
 
-from agent.core import response, treatment
+from agent.core import emergency, response, treatment
 from agent.core.draft import Draft
 from agent.model.events import Restored
 from agent.model.incident import Phase
@@ -39,6 +40,7 @@ def restored(draft: Draft, event: Restored) -> None:
     for execution in draft.executions():
         because = "it was under way in the backup that was restored; nobody can say what has been done since"
         treatment.abandon(draft, execution, because)
+    emergency.restored(draft, f"the record was restored from a backup; what was done in the {age} since is not known")
     for incident in draft.incidents():
         if incident.phase.is_open and incident.phase is not Phase.ESCALATED:
             because = f"the record was restored from a backup; what was done about it in the {age} since is not known"

@@ -175,7 +175,8 @@ class PlanWatch:
 
     Named `II.any.1`, `stand_down.all.2`: where it stands in the plan. Durable: a hold time goes on across a restart.
     `digest`: of the plan's text; conditions of another text begin anew. `spent`: conditions in spite of which a person
-    ended or lowered the emergency; they count again once they have ceased to hold.
+    ended or lowered the emergency; they count again once they have ceased to hold. `counts_from`: no hold time began
+    before, because what was known then came from a backup.
     """
 
     plan: str
@@ -183,3 +184,4 @@ class PlanWatch:
     due: float | None = None
     digest: str = ""
     spent: tuple[str, ...] = ()
+    counts_from: float | None = None

@@ -341,3 +341,26 @@ def test_an_unknown_outcome_is_for_people() -> None:
     ward.ends(status=StepStatus.UNKNOWN)
     assert states(ward) == [ActionState.TODO]
     assert "outcome unknown" in first(ward).result
+
+
+@pytest.mark.parametrize("goes_on", ["people", "continue"])
+def test_after_a_restoration_people_do_what_the_agent_was_to_do(goes_on: str) -> None:
+    """It may have been done since the backup was made."""
+    contain = [action(name, runbook="revive", hosts=f"host:{name}", on_failure=goes_on) for name in ("db1", "web3")]
+    ward = at_work(*contain)
+    assert ward.under_way() == [("db1", "restart")]
+    ward.at += 7200
+    ward.messages.clear()
+    ward.tell(events.Restored(ward.at, "anna", "monday.db", 17, ward.at - 7200))
+    ward.pending.clear()
+    ward.restarts()
+    ward.later(7200)
+    assert len(ward.steps) == 1
+    left = ward.plan().actions[0 if goes_on == "people" else 1]
+    assert left.state is ActionState.TODO
+    assert "the record was restored from a backup" in ward.messages[0].body
+    assert ward.messages[0].subject.endswith("left to people")
+    for number in (1, 2):
+        assert ward.person(events.TickAction("PLAN-1", number), "tim")
+    assert all(each.is_settled for each in ward.plan().actions)
+    assert len(ward.steps) == 1

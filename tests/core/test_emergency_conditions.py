@@ -256,6 +256,20 @@ def test_a_hold_time_goes_on_when_the_clock_is_set() -> None:
     assert is_active(ward)
 
 
+@pytest.mark.parametrize("wanted", [HALF_ILL, condition(unresolved="P5", lasting=10.0)], ids=["hosts", "unresolved"])
+def test_hold_times_begin_anew_in_a_restored_record(wanted: Condition) -> None:
+    ward = starts_when(wanted)
+    ward.falls_ill("web", "web1", "web2")
+    ward.later(5)
+    ward.at += 7200
+    ward.tell(events.Restored(ward.at, "anna", "monday.db", 17, ward.at - 7200))
+    ward.restarts()
+    ward.later(9)
+    assert not is_active(ward)
+    ward.later(1)
+    assert is_active(ward)
+
+
 def test_conditions_of_another_text_begin_anew() -> None:
     ward = starts_when(HALF_ILL)
     ward.falls_ill("web", "web1", "web2")

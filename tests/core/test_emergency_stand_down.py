@@ -361,3 +361,16 @@ def test_declared_by_hand_with_nothing_ill() -> None:
     answer_well(ward)
     assert ward.plan().stage is Stage.STANDING_DOWN
     assert ward.plan().roles[PlanRole.COMMANDER] == ("carla", "dan")
+
+
+def test_in_a_restored_record_it_must_be_well_for_the_whole_time_again() -> None:
+    ward = asked(stand_down=CONFIRMED)
+    answer_well(ward)
+    assert ward.plan().checked_at is not None
+    ward.at += 7200
+    ward.tell(events.Restored(ward.at, "anna", "monday.db", 17, ward.at - 7200))
+    assert ward.plan().stage is Stage.ACTIVE
+    assert not ward.person(events.EndEmergency("PLAN-1"), "carla")
+    ward.later(30)
+    assert ward.plan().stage is Stage.STANDING_DOWN
+    assert ward.plan().checked_at is None

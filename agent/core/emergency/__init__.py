@@ -1,6 +1,6 @@
 """Emergency plans: when one starts, what it does, and when it is over."""
 
 from agent.core.emergency.acts import act, approve, lasting
-from agent.core.emergency.course import follow, resumed
+from agent.core.emergency.course import follow, restored, resumed
 
-__all__ = ["act", "approve", "follow", "lasting", "resumed"]
+__all__ = ["act", "approve", "follow", "lasting", "restored", "resumed"]

@@ -205,6 +205,14 @@ def _settle(
     return activation
 
 
+def left_to_people(action: ActionRun, because: str) -> ActionRun:
+    """Whatever the agent was still to carry out is done, or found to be done already, by a person."""
+    if action.is_settled or not action.runbook:
+        return action
+    do = f"{action.runbook} (hosts: {action.hosts}), unless it has been done: {because}"
+    return replace(action, runbook="", digest="", do=do)
+
+
 # people
 
 

@@ -83,7 +83,7 @@ def judge(draft: Draft, plan: Plan) -> Judgement:
     """Judge every condition now, and keep in the plan's watch since when they hold."""
     before = draft.watch(plan.name)
     if before.digest != plan.digest:
-        before = PlanWatch(plan.name, digest=plan.digest)
+        before = PlanWatch(plan.name, digest=plan.digest, counts_from=before.counts_from)
     view = View(draft, area_of(plan, draft.settings))
     conditions: dict[str, Judged] = {}
     since: dict[str, float] = {}
@@ -93,7 +93,8 @@ def judge(draft: Draft, plan: Plan) -> Judgement:
         if not found.is_true:
             conditions[name] = Judged(False, False, found.text)
             continue
-        began = since[name] = found.since if found.since is not None else before.since.get(name, draft.at)
+        seen = found.since if found.since is not None else before.since.get(name, draft.at)
+        began = since[name] = seen if before.counts_from is None else max(seen, before.counts_from)
         moments += [began + condition.hold, *([] if found.until is None else [found.until])]
         counts = name not in before.spent
         lasted = f", for {say_duration(draft.at - began)}" if condition.hold else ""
@@ -115,6 +116,11 @@ def spend(draft: Draft, plan: Plan, *, above: Level | None = None) -> None:
     levels = [str(level) for level in plan.levels if above is None or level > above]
     spent = tuple(name for name in watch.since if name.partition(".")[0] in levels)
     draft.put_watch(replace(watch, spent=tuple(dict.fromkeys((*watch.spent, *spent)))))
+
+
+def begin_anew(draft: Draft, plan: str) -> None:
+    """No condition has held for any time yet."""
+    draft.put_watch(replace(draft.watch(plan), since={}, counts_from=draft.at))
 
 
 def _each(plan: Plan) -> Iterator[tuple[str, Condition]]:

@@ -3,9 +3,12 @@
 from dataclasses import replace
 
 from agent.core.draft import Draft
-from agent.core.emergency import actions, calls, declaration, situation, stand_down
+from agent.core.emergency import actions, calls, conditions, declaration, situation, stand_down
 from agent.core.emergency.conditions import Judgement
+from agent.core.emergency.messages import heading, in_role, send
 from agent.model.activation import Activation, Stage
+from agent.model.plan import PlanRole
+from agent.model.timeline import EntryKind
 
 
 def follow(draft: Draft, *, always: bool = False) -> None:
@@ -49,6 +52,23 @@ def resumed(draft: Draft) -> None:
         asked = stand_down.ask_anew(draft, activation)
         if asked is not activation:
             draft.put_activation(asked)
+
+
+def restored(draft: Draft, because: str) -> None:
+    """The record is a backup. What it knows may have been carried out since, and be long over: from now on people do
+    what the agent was to do, and what had lasted by then counts for nothing.
+    """
+    for plan in draft.settings.plans:
+        conditions.begin_anew(draft, plan)
+    for before in draft.activations():
+        if before.stage.is_active:
+            left = tuple(actions.left_to_people(action, because) for action in before.actions)
+            activation = replace(stand_down.broken_off(before), actions=left, lower_since=None)
+            text = f"the agent carries out nothing more of {before.id}, people do: {because}"
+            draft.record(before.incident, EntryKind.PLAN, text, plan=before.id)
+            people = (*calls.reached(before), *in_role(before, PlanRole.COMMANDER))
+            send(draft, before, people, f"{heading(before)}: left to people", text)
+            put(draft, before, activation)
 
 
 def _is_answering(activation: Activation) -> bool:

@@ -154,6 +154,11 @@ def _back(draft: Draft, activation: Activation, because: str) -> Activation:
     text = f"does not stand down: {because}"
     draft.record(activation.incident, EntryKind.PLAN, text, plan=activation.id, stage=str(Stage.ACTIVE))
     send(draft, activation, calls.reached(activation), f"{heading(activation)}: no stand-down yet", text)
+    return broken_off(activation)
+
+
+def broken_off(activation: Activation) -> Activation:
+    """It must be well for the whole time again, and be asked once more."""
     return replace(activation, stage=Stage.ACTIVE, well_since=None, asked_at=None, checked_at=None, confirmed_by=None)
 
 
