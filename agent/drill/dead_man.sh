@@ -6,9 +6,9 @@
 one() { # number of the undo, seconds it may take, yes if as root, command
     as=
     [ "$3" = yes ] && [ "$(id -u)" != 0 ] && as='sudo -n --'
-    limit="timeout -s KILL $2"
+    limit="timeout -s KILL $2" # within sudo: what root runs, only root can end
     $limit true 2>/dev/null || limit=
-    (cd / && $limit $as sh -c "$4") </dev/null >/dev/null 2>&1
+    $as sh -c "$limit sh -c \"\$1\"" undo "$4" </dev/null >/dev/null 2>&1
     status=$?
     { echo "$1 $status" >>"$place/ended"; } 2>/dev/null
 }

@@ -2,6 +2,7 @@
 # timer (text of the timer, which is given its place), within (seconds to wait for an undoing under way).
 # Answers one line: MARK armed|alive|fired|gone|disarmed|none|refused, and after `fired` why and how each undo ended.
 
+mask=$(umask)
 umask 077
 tell() { printf '\n%s %s\n' "$mark" "$*"; }
 
@@ -10,8 +11,17 @@ for each in /var/tmp /tmp "${HOME:-/}"; do
     [ -d "$each/$name" ] && place=$each/$name && break
 done
 
-alive() {
-    pid=$(cat "$place/pid" 2>/dev/null) && [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null
+alive() { # and it is the timer: after a reboot another process may have its number
+    pid=$(cat "$place/pid" 2>/dev/null) && [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null || return 1
+    [ ! -r "/proc/$pid/cmdline" ] || grep -q "$name" "/proc/$pid/cmdline" 2>/dev/null
+}
+
+ended() { # not before: without its folder it would take itself for the last one left, and undo
+    waited=0
+    while alive && [ "$waited" -lt 50 ]; do
+        sleep 0.1 2>/dev/null || sleep 1
+        waited=$((waited + 1))
+    done
 }
 
 fired() {
@@ -34,7 +44,7 @@ arm() {
     true >"$place/ended"
     session=
     command -v setsid >/dev/null 2>&1 && session=setsid
-    place=$place $session sh -c "$timer" "$name" </dev/null >/dev/null 2>&1 &
+    (umask "$mask"; place=$place exec $session sh -c "$timer" "$name") </dev/null >/dev/null 2>&1 &
     waited=0
     while [ ! -s "$place/pid" ] && [ "$waited" -lt 10 ]; do
         sleep 0.2 2>/dev/null || sleep 1
@@ -64,7 +74,7 @@ case $act in
             tell none
         elif [ -e "$place/disarmed" ] || mkdir "$place/claimed" 2>/dev/null; then
             true >"$place/disarmed"
-            alive && kill "$pid"
+            alive && kill "$pid" && ended
             rm -rf "$place"
             tell disarmed
         else
