@@ -89,24 +89,20 @@ class DeadMan:
 
 
 class Beats:
-    """Keeps timers from firing, from `start` to `stop`, while `alive` is called often enough: a drill that hangs is
-    no better than one that is dead. `undone`: what a host said that did not wait for the drill.
+    """Keeps timers from firing, each from `keep` to `stop`, while `alive` is called often enough: a drill that hangs
+    is no better than one that is dead. `undone`: what a host said that did not wait for the drill.
     """
 
-    def __init__(self, timers: Sequence[DeadMan], silent: float) -> None:
+    def __init__(self, silent: float) -> None:
         self._silent = silent
         self._every = max(1.0, min(5.0, silent / 5))
         self._alive_at = time.monotonic()
         self._over = threading.Event()
         self.undone: dict[str, str] = {}
-        self._threads = [
-            threading.Thread(target=self._keep, args=(timer,), name=f"dead-man {timer.host.name}", daemon=True)
-            for timer in timers
-        ]
 
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+    def keep(self, timer: DeadMan) -> None:
+        """As soon as it is armed: others may take their time."""
+        threading.Thread(target=self._keep, args=(timer,), name=f"dead-man {timer.host.name}", daemon=True).start()
 
     def alive(self) -> None:
         self._alive_at = time.monotonic()

@@ -49,7 +49,7 @@ class Faults:
         self._note = note
         broken = [each.host for each in drill.inject if each.host]
         self._timers = timers_of(begun.undos, broken, begun.timer, ways.shell(back=True), ways.hosts)
-        self._beats = Beats(self._timers, drill.alone)
+        self._beats = Beats(drill.alone)
 
     @property
     def undone_by_host(self) -> str | None:
@@ -63,10 +63,11 @@ class Faults:
     def arm(self) -> None:
         """Raises ParamedicError when a host has no timer: then nothing is broken anywhere."""
         for timer in self._timers:
+            self.alive()
             timer.arm(self._drill.alone, latest_of(self._drill, self._begun.undos))
             alone = say_duration(self._drill.alone)
             self._note(f"dead-man timer on {timer.host.name}: it undoes by itself after {alone} without a sign of life")
-        self._beats.start()
+            self._beats.keep(timer)
 
     def inject(self, injection: Injection, at: float) -> None:
         """It is on disk before it happens. Raises ParamedicError when the fault was surely not made, OSError."""
