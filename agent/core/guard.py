@@ -12,6 +12,7 @@ from functools import cached_property
 
 from agent.model.decision import GlobalFreeze
 from agent.model.execution import Treatment
+from agent.model.incident import Symptom
 from agent.model.inventory import Group
 from agent.model.policy import TreatmentRules
 from agent.model.quantities import Rate, say_duration
@@ -76,8 +77,8 @@ class Refused:
 @dataclass
 class Circumstances:
     """All a guard looks at. `under_treatment`: host to the execution that is treating it now; `groups`: host to
-    the groups it belongs to; `in_charge`: host to the activation of the emergency plan that is in charge of it;
-    `exercised`: host to the exercise under way there.
+    the groups it belongs to; `in_charge`, `services_in_charge`: host and service to the activation of the emergency
+    plan that is in charge of it; `exercised`: host to the exercise under way there.
 
     In a storm a thousand hosts are asked about in one decision: everything is looked up by host.
     """
@@ -89,6 +90,7 @@ class Circumstances:
     under_treatment: dict[str, str] = field(default_factory=dict)
     groups: Mapping[str, tuple[Group, ...]] = field(default_factory=dict)
     in_charge: Mapping[str, str] = field(default_factory=dict)
+    services_in_charge: Mapping[str, str] = field(default_factory=dict)
     exercised: Mapping[str, str] = field(default_factory=dict)
 
     def begin(self, treatment: Treatment) -> None:
@@ -156,6 +158,22 @@ def refuse_host(host: str, runbook: Runbook, circumstances: Circumstances, plan:
         or _cooling_down(host, here, circumstances)
         or _budget_spent(host, circumstances)
     )
+
+
+def refuse_fault(symptoms: Iterable[Symptom], circumstances: Circumstances) -> Refused | None:
+    """Whether all of this is left to an emergency plan, wherever it would be treated."""
+    charged = ""
+    for symptom in symptoms:
+        charged = _charged(symptom, circumstances)
+        if not charged:
+            return None
+    text = f"{charged} is in charge of what is ill"
+    return Refused(Reason.EMERGENCY, text, circumstances.at + _LOOK_SELDOM) if charged else None
+
+
+def _charged(symptom: Symptom, circumstances: Circumstances) -> str:
+    by_host = circumstances.in_charge.get(symptom.host or "")
+    return by_host or circumstances.services_in_charge.get(symptom.service or "", "")
 
 
 def _reserved(host: str, circumstances: Circumstances, plan: str | None) -> Refused | None:

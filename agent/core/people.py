@@ -232,7 +232,7 @@ def _run_by_hand(draft: Draft, actor: str, wish: events.RunByHand) -> Reply:
     hosts = tuple(dict.fromkeys(named)) or selection.hosts_for(
         runbook, incident.ill if incident else (), draft.settings
     )
-    why_not = _not_on(draft, hosts) or _forbidden(draft, runbook, hosts, wish.override)
+    why_not = _not_on(draft, hosts) or _forbidden(draft, runbook, hosts, incident, wish.override)
     if why_not:
         return Reply(False, why_not)
     return _start_by_hand(draft, actor, runbook, hosts, incident, values, wish.override)
@@ -256,7 +256,9 @@ def _did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {near[0]}?)" if near else ""
 
 
-def _forbidden(draft: Draft, runbook: Runbook, hosts: tuple[str, ...], override: str | None) -> str | None:
+def _forbidden(
+    draft: Draft, runbook: Runbook, hosts: tuple[str, ...], incident: Incident | None, override: str | None
+) -> str | None:
     around = turns.circumstances(draft)
     for host in hosts:
         busy = guard.refuse_busy(host, around)
@@ -264,8 +266,10 @@ def _forbidden(draft: Draft, runbook: Runbook, hosts: tuple[str, ...], override:
             return f"refused, {busy}; this cannot be overruled"
     if override is not None:
         return None if override.strip() else "say why the guards are overruled: it goes on the record"
-    refused = guard.refuse_start(runbook, around) or next(
-        (found for host in hosts if (found := guard.refuse_host(host, runbook, around))), None
+    refused = (
+        guard.refuse_start(runbook, around)
+        or next((found for host in hosts if (found := guard.refuse_host(host, runbook, around))), None)
+        or guard.refuse_fault(incident.ill if incident else (), around)
     )
     return f"refused, {refused} (to overrule: --override REASON)" if refused else None
 

@@ -124,7 +124,7 @@ def _guarded(
     ill: tuple[Symptom, ...],
 ) -> Choice | Refused:
     around = turns.circumstances(draft)
-    refused = guard.refuse_start(runbook, around)
+    refused = guard.refuse_start(runbook, around) or guard.refuse_fault(ill, around)
     if refused:
         return refused
     refusals = [guard.refuse_host(host, runbook, around) for host in hosts]

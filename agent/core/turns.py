@@ -11,6 +11,7 @@ from agent.core.area import area_in_charge, ill_hosts
 from agent.core.case import Case, case_of, with_runs
 from agent.core.draft import Draft
 from agent.core.guard import Circumstances, Refused
+from agent.model.activation import Activation
 from agent.model.execution import Execution, HostRun, Outcome, RunPhase, Treatment
 from agent.model.text import some
 from agent.model.timeline import AGENT, EntryKind
@@ -29,6 +30,7 @@ def circumstances(draft: Draft) -> Circumstances:
 
 
 def _look_around(draft: Draft) -> Circumstances:
+    plans = _plans_in_charge(draft)
     return Circumstances(
         at=draft.at,
         rules=draft.settings.policy.treatment,
@@ -41,16 +43,16 @@ def _look_around(draft: Draft) -> Circumstances:
             if run.phase not in (RunPhase.WAITING, RunPhase.ENDED)
         },
         groups=draft.settings.groups_of_hosts,
-        in_charge=_in_charge(draft),
+        in_charge={host: plan.id for plan in plans for host in plan.hosts},
+        services_in_charge={service: plan.id for plan in plans for service in plan.services},
         exercised={host: exercise.id for exercise in draft.exercises() for host in exercise.hosts},
     )
 
 
-def _in_charge(draft: Draft) -> dict[str, str]:
-    """Host to the plan that is in charge of it: of two, the one that was activated first."""
+def _plans_in_charge(draft: Draft) -> list[Activation]:
+    """Of two that share something the one that was activated first has it: it comes last."""
     active = [activation for activation in draft.activations() if activation.stage.is_active]
-    active.sort(key=lambda activation: (activation.activated_at, activation.number), reverse=True)
-    return {host: activation.id for activation in active for host in activation.hosts}
+    return sorted(active, key=lambda activation: (activation.activated_at, activation.number), reverse=True)
 
 
 def start_batch(draft: Draft, execution: Execution, batch: Sequence[HostRun]) -> Execution:
@@ -147,8 +149,17 @@ def _needed_by_plan(draft: Draft, execution: Execution, plan: str) -> frozenset[
 
 def _refuse_host(case: Case, around: Circumstances) -> Refused | None:
     if case.execution.override is None:
-        return guard.refuse_host(case.host.name, case.runbook, around, case.execution.plan)
+        refused = guard.refuse_host(case.host.name, case.runbook, around, case.execution.plan)
+        return refused or _left_to_a_plan(case, around)
     return guard.refuse_busy(case.host.name, around)  # two treatments of one host at a time: not even by order
+
+
+def _left_to_a_plan(case: Case, around: Circumstances) -> Refused | None:
+    """A plan may have begun since the treatment did, and its hosts be none of the plan's."""
+    incident = case.incident
+    if incident is None or case.execution.plan is not None:
+        return None
+    return guard.refuse_fault((s for s in incident.ill if incident.cause in (None, s.key.check)), around)
 
 
 def hold(draft: Draft, execution: Execution) -> Execution:

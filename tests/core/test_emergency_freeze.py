@@ -1,13 +1,17 @@
 """The major incident, the incidents it stands for, and the hosts that are left to the plan in charge of them."""
 
+from dataclasses import replace
+
 from agent.model import events
 from agent.model.activation import ActionState
 from agent.model.commands import Milestone
 from agent.model.incident import Origin, Phase, TicketRef
 from agent.model.plan import Condition, Level, LevelRules, Scope
+from agent.model.quantities import CountOrShare
+from agent.model.runbook import Limits
 from agent.model.timeline import EntryKind
 from tests.core.emergencies import HOSTS, action, activate, all_well, begun, level, major, phases, plan, site
-from tests.core.ward import Ward, runbook
+from tests.core.ward import Ward, check, group, runbook
 
 GREEN = runbook("green")
 
@@ -109,6 +113,38 @@ def two_plans() -> Ward:
     ward.falls_ill("web", "web1", "web2")
     ward.falls_ill("disk", "db1")
     return ward
+
+
+def test_what_is_ill_in_scope_is_not_treated_from_elsewhere_either() -> None:
+    """A service's errors are on no host of the plan's, and what treats them runs on this machine."""
+    flush = runbook("flush", hosts="local")
+    settings = site(runbooks=(flush,))
+    errors = check("errors", service="shop", ladder=("flush",))
+    ward = Ward(replace(settings, checks={**settings.checks, "errors": errors}))
+    all_well(ward)
+    assert activate(ward)
+    incident = ward.falls_ill("errors", "checkout")
+    assert ward.reasons(incident.id) == ["emergency plan in charge"]
+    assert not ward.person(events.RunByHand("flush", (), incident=incident.id))
+    assert "PLAN-1 is in charge of what is ill" in ward.reply
+    assert not ward.steps
+    assert ward.person(events.EndEmergency("PLAN-1", "enough", force=True), "carla")
+    assert ward.under_way() == [("localhost", "restart")]
+
+
+def test_a_treatment_elsewhere_that_was_begun_before_stops_between_its_batches() -> None:
+    flush = runbook("flush", hosts="group:caches", serial=CountOrShare(count=1), limits=Limits(stop_after_failures=2))
+    settings = site(runbooks=(flush,), groups=(group("caches", "db1", "post1"),))
+    errors = check("errors", service="shop", ladder=("flush",))
+    ward = Ward(replace(settings, checks={**settings.checks, "errors": errors}))
+    all_well(ward)
+    incident = ward.falls_ill("errors", "checkout")
+    assert ward.under_way() == [("db1", "restart")]
+    assert activate(ward)
+    ward.ends()
+    ward.later(600)
+    assert not ward.under_way()
+    assert "emergency plan in charge" in ward.reasons(incident.id)
 
 
 def test_hosts_of_two_plans_stay_with_the_one_that_was_first() -> None:
