@@ -1,5 +1,7 @@
 """The review: what the agent fills in, what people must complete, and its end."""
 
+import json
+
 import pytest
 
 from agent.core.emergency.review import problems_of, review_document, root_cause_of
@@ -8,7 +10,8 @@ from agent.model.activation import Stage
 from agent.model.commands import Milestone
 from agent.model.incident import Phase
 from agent.model.plan import Targets
-from agent.model.timeline import EntryKind
+from agent.model.timeline import Entry, EntryKind
+from agent.runtime.control.body import LIMIT
 from tests.core.emergencies import action, begun, call, major, phases, plan
 from tests.core.ward import Ward, runbook
 
@@ -97,6 +100,25 @@ def test_what_went_well_and_badly_is_filled_in() -> None:
     ):
         assert part in badly
     assert "declared: within the target" in section(text, "What went well")
+
+
+def test_what_hosts_say_stays_text() -> None:
+    ward = ended()
+    said = r"<img src=x> ![](http://x/y) [a](b) \| <!-- # Root cause"
+    text = review_document(ward.plan(), None, [], [Entry(ward.at, "INC-2", EntryKind.NOTE, said)], TARGETS)
+    assert r"| \<img src=x> !\[](http://x/y) \[a](b) \\\| \<!-- # Root cause |" in text
+
+
+def test_of_a_timeline_that_could_not_be_handed_back_the_beginning_and_the_end_are_shown() -> None:
+    ward = ended()
+    entries = [Entry(ward.at, "INC-2", EntryKind.NOTE, f"报告 {number} " + "数" * 300) for number in range(2000)]
+    text = review_document(ward.plan(), None, [major(ward)] * 2000, entries, TARGETS)
+    assert len(json.dumps({"text": text})) < LIMIT - 32 * 1024
+    assert "报告 0 " in text
+    assert "报告 1999 " in text
+    rows = [row for row in section(text, "Timeline").splitlines() if "报告" in row]
+    assert f"{2000 - len(rows)} more: paramedic show PLAN-1" in text
+    assert "Stood for 1950 more" in text
 
 
 def test_what_is_not_completed_is_named() -> None:

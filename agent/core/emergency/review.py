@@ -6,6 +6,7 @@ What they must complete: the root cause, and an owner and a due date (YYYY-MM-DD
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
+from itertools import accumulate
 
 from agent.model.activation import ActionState, Activation, CallRun, CallState
 from agent.model.incident import Incident
@@ -17,7 +18,16 @@ from agent.model.timeline import Entry
 _ROOT_CAUSE = "Root cause"
 _IMPROVEMENTS = "Improvement actions"
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_MARKUP = re.compile(r"[\\|<\[]")
 _CELL = re.compile(r"(?<!\\)\|")
+
+_TIMELINE = 128 * 1024
+"""Bytes of the timeline as it is sent, in ASCII; the control API takes 256 KiB in all."""
+
+_LINKED = 50
+"""Incidents that are named."""
+
+_Row = tuple[str, str, str, str]
 
 _Time = tuple[str, float | None, float | None]
 """What was to be reached, its target in seconds from the beginning of the fault, and when it was."""
@@ -117,7 +127,8 @@ def _head(activation: Activation, incident: Incident | None, linked: Sequence[In
             f"Level: {activation.level}, because {activation.because}",
             f"Declared: {_when(activation.activated_at)} by {activation.actor}{lasted}",
             f"Major incident: {activation.incident}{major}",
-            *(f"Stood for {each.id}: {each.title} ({each.classification.priority}, {each.phase})" for each in linked),
+            *(f"Stood for {i.id}: {i.title} ({i.classification.priority}, {i.phase})" for i in linked[:_LINKED]),
+            *([f"Stood for {len(linked) - _LINKED} more: {activation.incident} names them"] * (len(linked) > _LINKED)),
             f"Hosts in its charge: {', '.join(activation.hosts) or 'none'}",
         ]
     )
@@ -128,7 +139,17 @@ def _timeline(activation: Activation, entries: Iterable[Entry]) -> list[str]:
         (_when(each.at), say_duration(each.at - activation.marks.began), one_line(each.text), each.actor)
         for each in entries
     ]
-    return _table(("When", "After the fault began", "What", "Who"), rows)
+    return _table(("When", "After the fault began", "What", "Who"), _bounded(rows, activation.id))
+
+
+def _bounded(rows: list[_Row], id: str) -> list[_Row]:
+    """The beginning and the end of what does not fit: what people have completed must be taken back whole."""
+    sizes = [len("".join(row).encode("ascii", "backslashreplace")) for row in rows]
+    if sum(sizes) <= _TIMELINE:
+        return rows
+    first = sum(1 for size in accumulate(sizes) if size <= _TIMELINE / 2)
+    last = len(rows) - sum(1 for size in accumulate(reversed(sizes)) if size <= _TIMELINE / 2)
+    return [*rows[:first], ("…", "", f"{last - first} more: paramedic show {id}", ""), *rows[last:]]
 
 
 def _times(activation: Activation, targets: Targets) -> tuple[_Time, ...]:
@@ -236,8 +257,8 @@ def _when(at: float) -> str:
 
 
 def _said(text: str) -> str:
-    """On one line, so that it cannot break out of its cell, heading or bullet."""
-    return one_line(text).replace("|", r"\|").replace("<!--", "<! --")
+    """As text and on one line: no cell, heading or bullet is broken out of, no mark-up, image or link is made."""
+    return _MARKUP.sub(r"\\\g<0>", one_line(text))
 
 
 def _bullets(lines: Iterable[str]) -> list[str]:
