@@ -196,7 +196,7 @@ def _stood_still(draft: Draft, event: StoodStill) -> None:
     draft.record("agent", EntryKind.AGENT, f"nothing was decided for {say_duration(event.seconds)}: {because}")
     for execution in draft.executions():
         treatment.resumed(draft, execution, ())
-    emergency.resumed(draft)
+    emergency.stood_still(draft, event.seconds)
 
 
 def _reloaded(draft: Draft, event: Reloaded) -> None:

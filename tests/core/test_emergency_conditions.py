@@ -270,6 +270,19 @@ def test_hold_times_begin_anew_in_a_restored_record(wanted: Condition) -> None:
     assert is_active(ward)
 
 
+def test_time_in_which_nobody_looked_is_no_part_of_a_hold_time() -> None:
+    """The machine was suspended, or the record could not be written."""
+    ward = starts_when(HALF_ILL)
+    ward.falls_ill("web", "web1", "web2")
+    ward.later(4)
+    ward.at += 600
+    ward.tell(events.StoodStill(ward.at, 600.0))
+    ward.later(5)
+    assert not is_active(ward)
+    ward.later(1)
+    assert is_active(ward)
+
+
 def test_conditions_of_another_text_begin_anew() -> None:
     ward = starts_when(HALF_ILL)
     ward.falls_ill("web", "web1", "web2")

@@ -262,7 +262,7 @@ def test_a_plan_that_is_no_longer_configured_only_a_person_ends() -> None:
     ward.tell(events.Reloaded(ward.at, "anna", "without plans"))
     ward.later(3000)
     assert ward.plan().stage is Stage.ACTIVE
-    assert ward.plan().reports > 0
+    assert "plan stand-down PLAN-1 --force" in ward.story(EntryKind.PLAN, about="INC-2")[-1]
     assert not ward.person(events.EndEmergency("PLAN-1"))
     assert ward.person(events.EndEmergency("PLAN-1", "no longer ours", force=True))
 

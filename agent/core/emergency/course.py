@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from agent.core.clock_set import shifted
 from agent.core.draft import Draft
 from agent.core.emergency import actions, calls, conditions, declaration, situation, stand_down
 from agent.core.emergency.conditions import Judgement
@@ -52,6 +53,17 @@ def resumed(draft: Draft) -> None:
         asked = stand_down.ask_anew(draft, activation)
         if asked is not activation:
             draft.put_activation(asked)
+
+
+def stood_still(draft: Draft, seconds: float) -> None:
+    """Nobody looked for so long: whether the conditions held meanwhile is not known, so that is no part of their hold
+    times.
+    """
+    for plan in draft.settings.plans:
+        watch = draft.watch(plan)
+        if watch.since:
+            draft.put_watch(shifted(watch, seconds))
+    resumed(draft)
 
 
 def restored(draft: Draft, because: str) -> None:

@@ -42,7 +42,7 @@ def situation(draft: Draft, activation: Activation) -> str:
         (
             f"Known: {_known(draft, activation)}",
             f"Done: {_done(activation)}",
-            f"Next: {_next(activation)}",
+            f"Next: {_next(draft, activation)}",
             f"In charge: {calls.in_charge(activation, draft.settings)}",
         )
     )
@@ -71,11 +71,13 @@ def _settled(activation: Activation) -> list[ActionRun]:
     return [action for action in activation.actions if action.is_settled]
 
 
-def _next(activation: Activation) -> str:
+def _next(draft: Draft, activation: Activation) -> str:
     if activation.stage is Stage.STANDING_DOWN:
         waits = "the confirmation of the stand-down" if activation.checked_at else "the full check of the scope"
         return f"{waits}."
     action = actions.current(activation)
+    if action is None and activation.plan not in draft.settings.plans:
+        return f"the plan is no longer configured: a person ends it, paramedic plan stand-down {activation.id} --force."
     if action is None:
         return "all actions are settled; the plan stands down once all is well for long enough."
     whose = f", {action.by.said}" if action.state is ActionState.TODO else ""
