@@ -7,10 +7,10 @@ import pytest
 from agent.model import events
 from agent.model.activation import CallState
 from agent.model.people import Person
-from agent.model.plan import Call, Level, PlanRole
+from agent.model.plan import Call, Level, LevelRules, PlanRole
 from agent.model.policy import Team
 from agent.model.timeline import EntryKind
-from tests.core.emergencies import ROLES, action, activate, begun, call, major, phases, plan, site, told
+from tests.core.emergencies import ROLES, action, activate, all_well, begun, call, major, phases, plan, site, told
 from tests.core.ward import Ward
 
 COMMANDER = call("commander", 60.0)
@@ -119,6 +119,18 @@ def test_a_graver_level_calls_more_people() -> None:
     assert activate(ward, Level.I)
     assert states(ward) == [CallState.CALLED, CallState.CALLED]
     assert told(ward, "tim-phone")
+
+
+def test_when_the_level_comes_down_no_deputy_is_called_for_the_graver_one() -> None:
+    levels = {Level.I: LevelRules(), Level.III: LevelRules()}
+    ward = Ward(site(plan(levels=levels, notification=(call("commander", 60.0, level=Level.I),))))
+    all_well(ward)
+    assert activate(ward, Level.I, actor="lea")
+    assert activate(ward, Level.III, actor="lea")
+    ward.later(300)
+    assert not told(ward, "dan-phone")
+    assert activate(ward, Level.I, actor="lea")
+    assert told(ward, "dan-phone")
 
 
 def test_who_cannot_be_reached_by_message_is_named_and_has_the_time_all_the_same() -> None:

@@ -8,7 +8,7 @@ import pytest
 from agent.model import events
 from agent.model.incident import Phase
 from agent.model.timeline import EntryKind
-from tests.core.emergencies import activate, all_well, begun, plan, site
+from tests.core.emergencies import HOSTS, activate, all_well, begun, plan, site
 from tests.core.ward import CRITICAL, Ward, runbook
 
 BOOKS: dict[str, Any] = {"runbooks": (runbook("green"),), "ladder": ("green",)}
@@ -40,6 +40,16 @@ def test_what_its_checks_say_of_its_hosts_opens_nothing_and_starts_no_plan() -> 
     assert not ward.steps
     assert [text for text in said(ward) if "left to EX-1: web on web1 is CRITICAL" in text]
     assert ward.state.exercises["EX-1"].preempted_by is None
+
+
+def test_hosts_left_to_it_are_neither_well_nor_ill_for_a_plan() -> None:
+    """That one of the four is ill is no reason for the plan, and does not become one because three are exercised."""
+    ward = Ward(site())
+    ward.gets_well("web", *HOSTS)
+    assert begin(ward, hosts=HOSTS[:3], lease=300.0)
+    ward.falls_ill("web", "web4")
+    ward.later(100)
+    assert not ward.state.activations
 
 
 def test_when_it_ends_what_is_still_ill_is_admitted_and_what_is_well_is_not() -> None:

@@ -9,7 +9,10 @@ import pytest
 
 from agent.model.activation import ActionState, Activation, CallState, Stage
 from agent.model.events import AcknowledgeCall, ActivatePlan, Approve, CloseReview, EndEmergency, TickAction
+from agent.model.inventory import Host
 from agent.model.plan import Level, PlanRole
+from agent.model.settings import Settings
+from agent.runtime.control.emergency_views import emergency_view
 from tests.functional.control_site import ControlSite, control_site
 from tests.functional.told_emergencies import ACTIVE, DECLARED, OVER, RESOURCES
 
@@ -159,6 +162,14 @@ def test_a_stand_down_that_only_lacks_a_word_says_whose(site: ControlSite) -> No
     lines = stands(site, replace(asked, checked_at=DECLARED + 610))
     assert "all is well: confirm that it is over" in lines[2]
     assert lines[3].strip() == "paramedic plan stand-down PLAN-1"
+
+
+def test_one_whose_plan_is_no_longer_configured_says_that_a_person_ends_it() -> None:
+    in_force = Settings(hosts={"web1": Host(name="web1", address="10.0.0.1")})
+    last = emergency_view(ACTIVE, in_force).waits[-1]
+    assert last.command == "paramedic plan stand-down PLAN-1 --force --reason WHY"
+    assert "shop-down is no longer configured" in last.what
+    assert emergency_view(ACTIVE, Settings()).waits[-1].command != last.command, "from the record: nobody knows"
 
 
 def test_an_emergency_that_is_over_waits_for_its_review(site: ControlSite) -> None:

@@ -46,7 +46,7 @@ def advance(draft: Draft, activation: Activation) -> Activation:
         changed = call
         if call.state is CallState.WAITING and _is_due(activation, call):
             changed = _begin(draft, activation, call)
-        elif call.state is CallState.CALLED and call.due is not None and call.due <= draft.at:
+        elif _is_overdue(activation, call, draft.at):
             changed = _next_deputy(draft, activation, call)
         activation = _with(activation, number, changed)
         number += 1  # children stand behind their parent: what it settles is seen in this round
@@ -59,6 +59,11 @@ def _is_due(activation: Activation, call: CallRun) -> bool:
     if activation.level < call.level:
         return False
     return call.parent is None or activation.calls[call.parent].state in _SETTLED
+
+
+def _is_overdue(activation: Activation, call: CallRun, at: float) -> bool:
+    """No deputy is called for a level that is no longer in force."""
+    return call.due is not None and call.due <= at and activation.level >= call.level
 
 
 def _begin(draft: Draft, activation: Activation, call: CallRun) -> CallRun:

@@ -1,8 +1,9 @@
 """Which conditions of a plan hold, since when, and when that may change by itself.
 
 What cannot be known is neither a failure nor a recovery: a share of healthy hosts is `below` only if it is so even
-should every host that nothing is known of be well, and `at least` only if it is so should all of those be ill. Hosts
-that no check looks at are not counted at all, nor are incidents that are about nothing but what cannot be asked.
+should every host that nothing is known of, or that is left to a drill, be well, and `at least` only if it is so should
+all of those be ill. Hosts that no check looks at are not counted at all, nor are incidents that are about nothing but
+what cannot be asked.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -211,7 +212,7 @@ class View:
 
     def _healthy(self, of: str | None) -> tuple[int, int, int]:
         """How many hosts are healthy, of how many nothing is known, and how many are looked at."""
-        settings, area = self._draft.settings, self._area
+        settings, area, exercises = self._draft.settings, self._area, self._draft.exercises()
         sort, _, name = (of or "").partition(":")
         if sort == "service":
             area = Area(settings.services[name].hosts if name in settings.services else (), (name,), settings)
@@ -223,9 +224,10 @@ class View:
             if not here:
                 continue
             total += 1
-            if any(health.is_bad for health in here):
+            real = [h for h in here if not any(each.speaks_of(h.key.check, h.host) for each in exercises)]
+            if any(health.is_bad for health in real):
                 continue
-            if any(health.status is None or health.blind_since is not None for health in here):
+            if len(real) < len(here) or any(h.status is None or h.blind_since is not None for h in real):
                 unseen += 1
             else:
                 well += 1
@@ -234,7 +236,7 @@ class View:
     def _of(self, host: str) -> list[Health]:
         if self._on_hosts is None:
             self._on_hosts = {}
-            for health in known_for_real(self._draft):
+            for health in self._draft.healths():
                 self._on_hosts.setdefault(health.host or "", []).append(health)
         return self._on_hosts.get(host, [])
 

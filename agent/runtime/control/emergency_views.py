@@ -157,6 +157,10 @@ class _Shown:
                 yield self._call(call)
         for action in self._it.actions:
             yield from self._action(action)
+        if self._settings.hosts and self._it.plan not in self._settings.plans:  # those of an agent that runs
+            what = f"say when it is over: {self._it.plan} is no longer configured, so it does not end by itself"
+            command = f"paramedic plan stand-down {self._it.id} --force --reason WHY"
+            yield WaitView(self._acting(PlanRole.COMMANDER), what, command)
         if self._it.stage is Stage.STANDING_DOWN and self._it.checked_at is not None and not self._it.confirmed_by:
             command = f"paramedic plan stand-down {self._it.id}"
             yield WaitView(self._acting(self._confirms), "all is well: confirm that it is over", command)
