@@ -25,11 +25,12 @@ def carry_out(folder: Path, name: str, actor: str, socket: Path | None) -> None:
     from agent.drill.begun import DrillRefused
     from agent.drill.run import run
     from agent.errors import ParamedicError
+    from agent.model.drill import MARK
     from agent.runtime.journal import start_journal
 
     try:
         configuration = load(folder)
-        start_journal(configuration.agent.log_level)
+        start_journal(configuration.agent.log_level, mark=MARK)  # it is read in the journal of the agent
         if name not in configuration.drills:
             raise DrillRefused(f"there is no drill {name!r} in {folder}")
         drill = configuration.drills[name]

@@ -171,6 +171,8 @@ class _Reader:
             self._report("expect", "nothing is expected, so nothing could be judged", "write expect: - recovered: true")
         if drill.form == "live":
             self._check_live()
+        elif drill.rollback:
+            self._report("rollback", "a simulated drill runs nothing on any host", "leave it out, or form: live")
 
     def _check_live(self) -> None:
         drill = self._drill

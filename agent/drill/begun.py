@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.drill.dead_man import Undoing
-from agent.errors import ParamedicError
+from agent.errors import ParamedicError, StoreCorrupt
 from agent.runtime.store import codec
 
 _BEGUN = "begun.json"
@@ -55,10 +55,18 @@ def write(folder: Path, begun: Begun) -> None:
         _sync(place)
 
 
-def half_done(drills: Path) -> list[Begun]:
-    """Drills that were begun and have no result. Raises StoreCorrupt, OSError."""
+def half_done(drills: Path) -> list[Path]:
+    """Folders of drills that were begun and have no result. Raises OSError."""
     found = [each for each in sorted(drills.glob("DRILL-*")) if (each / _BEGUN).exists()]
-    return [_read(each) for each in found if not (each / _RESULT).exists()]
+    return [each for each in found if not (each / _RESULT).exists()]
+
+
+def read(folder: Path) -> Begun:
+    """Raises StoreCorrupt, OSError."""
+    try:
+        return codec.load(Begun, (folder / _BEGUN).read_text(encoding="utf-8"), str(folder / _BEGUN))
+    except UnicodeDecodeError as error:
+        raise StoreCorrupt(f"{folder / _BEGUN} cannot be read: {error}") from error
 
 
 def ask_to_abort(folder: Path, reason: str) -> None:
@@ -110,10 +118,6 @@ def holder(drills: Path) -> str | None:
     finally:
         os.close(file)
     return None
-
-
-def _read(folder: Path) -> Begun:
-    return codec.load(Begun, (folder / _BEGUN).read_text(encoding="utf-8"), str(folder / _BEGUN))
 
 
 def _sync(folder: Path) -> None:

@@ -3,8 +3,11 @@
 import logging
 import threading
 import time
+from dataclasses import replace
+from pathlib import Path
 
 from agent.config.configuration import Configuration
+from agent.config.load import load
 from agent.drill import archive, rollback
 from agent.drill import begun as on_disk
 from agent.drill.begun import Begun, DrillRefused, OneAtATime
@@ -17,6 +20,7 @@ from agent.drill.ways import Ways
 from agent.errors import ParamedicError
 from agent.model.drill_result import DrillResult
 from agent.model.settings import LOCALHOST
+from agent.model.text import one_line
 from agent.model.timeline import Entry, EntryKind
 from agent.plugin.probe import Probe
 from agent.runtime.clock import Clock
@@ -27,29 +31,54 @@ log = logging.getLogger("paramedic.drill")
 
 _AGENT_WAITS = 20.0
 """Seconds; the unit's TimeoutStartSec= is longer."""
-_TRIED_AGAIN = 60.0
+_LOOKED_FOR_EVERY = 30.0
 _TOLD = 10_000
 """Entries of the interrupted drill that its result repeats."""
 
 
 def finish_at_start(configuration: Configuration) -> None:
-    """Before an agent begins its work; after 20 s it begins all the same, and this goes on until all is put back."""
-    thread = threading.Thread(target=_until_finished, args=(configuration,), name="half-done drills", daemon=True)
-    thread.start()
-    thread.join(_AGENT_WAITS)
-    if thread.is_alive():
+    """Before an agent begins its work; after 20 s it begins all the same. From then on it is looked for again and
+    again: a drill beside the agent, or inside it, may be interrupted while the agent goes on.
+    """
+    looked = threading.Event()
+    words = (configuration, looked)
+    threading.Thread(target=_keep_finishing, args=words, name="half-done drills", daemon=True).start()
+    if not looked.wait(_AGENT_WAITS):
         log.error("a drill that was interrupted is not put back yet; the agent begins its work all the same")
 
 
-def _until_finished(configuration: Configuration) -> None:
-    while not all(result.rolled_back for result in finish_half_done(configuration)):
-        time.sleep(_TRIED_AGAIN)
+def _keep_finishing(configuration: Configuration, looked: threading.Event) -> None:
+    drills = configuration.agent.state_dir / "drills"
+    while True:
+        if _is_any_left(drills):
+            configuration = _as_it_is_now(configuration)
+            finish_half_done(configuration)
+        looked.set()
+        time.sleep(_LOOKED_FOR_EVERY)
+
+
+def _is_any_left(drills: Path) -> bool:
+    """It may be under way, too."""
+    try:
+        return bool(on_disk.half_done(drills))
+    except OSError as error:
+        log.error("drills cannot be looked through: %s", error)
+        return False
+
+
+def _as_it_is_now(configuration: Configuration) -> Configuration:
+    """Read anew; as it was, where that has problems now."""
+    try:
+        return load(configuration.folder)
+    except ParamedicError as error:
+        log.warning("an interrupted drill is put back with the configuration as it was: %s", one_line(str(error), 300))
+        return configuration
 
 
 def finish_half_done(configuration: Configuration) -> tuple[DrillResult, ...]:
     """Put back what drills have left whose process ended. One that is under way is left alone.
 
-    What could not be put back stays half done, to be tried again. Raises nothing that a host or a
+    What could not be undone stays half done, to be tried again. Raises nothing that a host or a
     file can cause: it is logged, and the agent must start.
     """
     drills = configuration.agent.state_dir / "drills"
@@ -60,17 +89,26 @@ def finish_half_done(configuration: Configuration) -> tuple[DrillResult, ...]:
     except (DrillRefused, OSError) as error:
         log.info("drills are not looked through: %s", error)
         return ()
+    results: list[DrillResult] = []
     try:
-        return tuple(put_back(configuration, left) for left in on_disk.half_done(drills))
-    except (ParamedicError, OSError) as error:
-        log.error("a drill that was interrupted could not be put back: %s", error)
-        return ()
+        for folder in on_disk.half_done(drills):
+            try:
+                results.append(put_back(configuration, on_disk.read(folder)))
+            except (ParamedicError, OSError) as error:  # the others are put back all the same
+                log.error("%s was interrupted and could not be put back: %s", folder.name, error)
+    except OSError as error:
+        log.error("drills cannot be looked through: %s", error)
     finally:
         one.close()
+    return tuple(results)
 
 
 def put_back(configuration: Configuration, begun: Begun, patience: float = 0.0) -> DrillResult:
-    """The rollback of an interrupted drill, whose result is kept once it has succeeded. Raises OSError."""
+    """The rollback of an interrupted drill. Its result is kept once every undo has succeeded: if the steady state does
+    not hold then, something else is wrong, which no undo would mend, and what was undone may be changed by people.
+
+    Raises OSError.
+    """
     now = Clock().now
     because = f"it was interrupted: its process ({begun.pid}) ended before everything was put back"
     told: list[Entry] = []
@@ -86,9 +124,9 @@ def put_back(configuration: Configuration, begun: Begun, patience: float = 0.0) 
         shell = ways.shell(back=True)
         timers = timers_of(begun.undos, [undo.host for undo in begun.undos], begun.timer, shell, ways.hosts)
         undone = rollback.play(begun.undos, timers, shell, ways.hosts, patience, lambda text: say(ways.redact(text)))
-        steady = SteadyState(
-            configuration.settings, _probes(configuration, begun), ways.interviewer(OnlyItsHosts(fence)), now
-        )
+        checks = begun.checks if begun.form == "live" else ()
+        interviewer = ways.interviewer(OnlyItsHosts(fence))
+        steady = SteadyState(checks, configuration.settings, _probes(configuration, begun), interviewer, now)
         after = steady.wait(begun.within)
     rolled_back = all(each.ok for each in undone) and is_steady(after)
     say("rolled back" if rolled_back else f"NOT rolled back {unsteady(after)}")
@@ -109,9 +147,17 @@ def put_back(configuration: Configuration, begun: Begun, patience: float = 0.0) 
         touched=fence.touched,
         entries=(*_on_record(configuration, begun), *told),
     )
-    if rolled_back:
+    if is_undone(result):
         archive.keep(configuration.agent.state_dir, result)
+    else:  # and where all was undone it is not undone again: people may work there
+        failed = {each.host for each in undone if not each.ok}
+        left = replace(begun, undos=tuple(undo for undo in begun.undos if undo.host in failed))
+        on_disk.write(archive.folder_of(configuration.agent.state_dir, begun.id), left)
     return result
+
+
+def is_undone(result: DrillResult) -> bool:
+    return all(each.ok for each in result.undone)
 
 
 def _probes(configuration: Configuration, begun: Begun) -> list[Probe]:

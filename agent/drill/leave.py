@@ -1,4 +1,7 @@
-"""Leave of the running agent: asked before a drill, renewed all along, given back at the end."""
+"""Leave of the running agent: asked before a drill, renewed all along, given back at the end.
+
+An agent that is started while the drill is under way is asked as soon as it answers.
+"""
 
 import http.client
 import json
@@ -22,6 +25,7 @@ _EVERY = 5.0
 _PAUSE = 1.0
 _ILL = ("WARNING", "CRITICAL")
 _ANSWERS_WITHIN = 20.0
+_NOBODY_THERE = (FileNotFoundError, ConnectionRefusedError, NotADirectoryError)
 
 
 class Leave:
@@ -41,7 +45,8 @@ class Leave:
         """False when no agent runs. Raises DrillRefused with the agent's own reason, or why it cannot be asked."""
         try:
             status, text = self._post((self._id,), self._scope)
-        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+        except _NOBODY_THERE:
+            self._thread.start()
             return False
         except (OSError, http.client.HTTPException) as error:
             raise DrillRefused(f"the running agent cannot be asked for leave on {self._socket}: {error}") from error
@@ -53,10 +58,11 @@ class Leave:
 
     def end(self, reason: str) -> None:
         """The agent watches for itself again. Where it cannot be told, that is so when the lease is over."""
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join(_ANSWERS_WITHIN)
         if not self._given:
             return
-        self._over.set()
-        self._thread.join(_ANSWERS_WITHIN)
         try:
             status, text = self._post((self._id, "end"), {"reason": reason})
         except (OSError, http.client.HTTPException) as error:
@@ -96,12 +102,14 @@ class Leave:
 
     def _keep(self) -> None:
         """An agent that has gone away takes its leave with it only when it is back and says so."""
-        while not self._over.wait(_EVERY):
+        while not self._over.wait(_EVERY if self._given else _PAUSE):
             try:
                 status, text = self._post((self._id,), self._scope)
             except (OSError, http.client.HTTPException) as error:
-                log.warning("the running agent does not answer: %s", error)
+                if self._given:
+                    log.warning("the running agent does not answer: %s", error)
                 continue
+            self._given |= status < 300
             if 400 <= status < 500:
                 self.lost = text  # and renewed all the same: there is time to undo what was done
 

@@ -50,8 +50,10 @@ class OwnAgent:
 
     def steady_state(self, ways: Ways, now: Callable[[], float]) -> SteadyState:
         """The drill's own question to its checks, by the same ways that its agent has."""
-        probes = probes_of(self._configuration, self._drill, self._drill.steady_state.checks)
-        return SteadyState(self._configuration.settings, probes, ways.interviewer(self._outside().interviewer), now)
+        checks = self._drill.steady_state.checks
+        probes = probes_of(self._configuration, self._drill, checks)
+        interviewer = ways.interviewer(self._outside().interviewer)
+        return SteadyState(checks, self._configuration.settings, probes, interviewer, now)
 
     def _outside(self) -> Outside:
         fence, record = self._fence, self._record

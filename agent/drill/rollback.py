@@ -70,7 +70,9 @@ def _sentence(undone: Undone) -> str:
 def _disarmed(timer: DeadMan, said: Callable[[str], None]) -> Told:
     try:
         told = timer.disarm()
-    except ParamedicError as error:
+    except Exception as error:  # whatever it is, the other timers are taken away
+        if not isinstance(error, ParamedicError):
+            log.exception("a defect in taking away the dead-man timer on %s", timer.host.name)
         said(f"the dead-man timer on {timer.host.name} could not be taken away: {error}")
         return Told("unknown")
     if told.how == "fired":

@@ -16,13 +16,13 @@ from agent.drill.begun import Begun, DrillRefused, OneAtATime
 from agent.drill.dead_man import new_name
 from agent.drill.faults import Faults
 from agent.drill.fence import Fence, Fenced
-from agent.drill.half_done import put_back
+from agent.drill.half_done import is_undone, put_back
 from agent.drill.judging import judge
 from agent.drill.leave import Leave
 from agent.drill.own_agent import OwnAgent
 from agent.drill.progress import Progress, Stage, Stop
 from agent.drill.record import DrillRecord
-from agent.drill.scope import checks_of, services_of
+from agent.drill.scope import checks_of, noticed_within, services_of
 from agent.drill.simulation import Simulation
 from agent.drill.steady import SteadyState, is_steady, unsteady
 from agent.drill.stopping import StopConditions
@@ -67,8 +67,8 @@ def run(
         cleanup.callback(one.close)
         cleanup.enter_context(stop.on_signals() if is_main else nullcontext())
         for left in on_disk.half_done(state_dir / "drills"):
-            if not put_back(configuration, left).rolled_back:
-                raise DrillRefused(f"{left.id} was interrupted, and not all of it could be put back")
+            if not is_undone(put_back(configuration, on_disk.read(left))):
+                raise DrillRefused(f"{left.name} was interrupted, and not all of it could be put back")
         id = archive.begin(state_dir)
         one.named(id)
         try:
@@ -181,6 +181,7 @@ class _Run:
 
     def _respond(self, faults: Faults) -> str:
         """Break it, and watch what comes of it. Why that ended early; empty when it did not."""
+        self._judge()
         app = self._agent.app(lambda: self._stop.ask("a defect has ended the drill's agent"))
         try:
             app.start()
@@ -196,11 +197,14 @@ class _Run:
             return f"a defect has ended it: {type(error).__name__}: {error}"
 
     def _watch(self, faults: Faults) -> str:
-        """Until all is judged, or something ends it before."""
+        """Until all is judged, or something ends it before. What was recovered before the latest fault says nothing of
+        that one: its checks get the time to see it.
+        """
         self._enter(Stage.RUNNING, f"the drill's agent answers on {self._agent.socket}")
         began = time.monotonic()
         self._ends = began + self._drill.deadline
         waiting = sorted(self._drill.inject, key=lambda each: each.at)
+        seen_within, seen_at = noticed_within(self._configuration, self._drill), 0.0
         while True:
             faults.alive()
             if because := self._because() or self._stop_condition():
@@ -208,14 +212,19 @@ class _Run:
             while waiting and time.monotonic() >= began + waiting[0].at:
                 self._injected_at = self._injected_at or self._now()
                 faults.inject(waiting.pop(0), self._now())
-            has_queue = self._configuration.drill_tickets is not None
-            self._judged = judge(self._drill, self._record.evidence(self._injected_at, has_queue=has_queue))
-            if not waiting and self._judged and all(each.met is not None for each in self._judged):
+                seen_at = time.monotonic() + seen_within if self._drill.inject[1:] else 0.0
+            self._judge()
+            is_judged = not waiting and all(each.met is not None for each in self._judged)
+            if is_judged and time.monotonic() >= min(seen_at, self._ends):
                 return ""
             if time.monotonic() >= self._ends:
-                return f"its deadline of {say_duration(self._drill.deadline)} has passed" if self._judged else ""
+                return f"its deadline of {say_duration(self._drill.deadline)} has passed"
             self._say()
             time.sleep(_LOOK)
+
+    def _judge(self) -> None:
+        has_queue = self._configuration.drill_tickets is not None
+        self._judged = judge(self._drill, self._record.evidence(self._injected_at, has_queue=has_queue))
 
     def _end(self, faults: Faults, steady: SteadyState, before: tuple[Asked, ...], because: str) -> DrillResult:
         """The rollback, its proof, the result."""

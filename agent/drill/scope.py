@@ -41,6 +41,12 @@ def checks_of(configuration: Configuration, drill: Drill) -> tuple[str, ...]:
     return tuple(sorted(names & set(settings.checks)))
 
 
+def noticed_within(configuration: Configuration, drill: Drill) -> float:
+    """Seconds until each check of the drill has had the time to notice and confirm what is wrong."""
+    checks = (configuration.settings.checks[name] for name in checks_of(configuration, drill))
+    return max(((check.confirm.of + 1) * check.every + check.timeout for check in checks), default=0.0)
+
+
 def services_of(configuration: Configuration, drill: Drill) -> tuple[str, ...]:
     """Services of the plan's scope and of the checks; sorted."""
     settings = configuration.settings

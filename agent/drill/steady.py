@@ -15,13 +15,20 @@ _PAUSE = 1.0
 
 
 class SteadyState:
-    """`now` gives seconds since the epoch. Asks by itself, apart from the drill's agent: what that one believes is
-    under exercise.
+    """Of these checks, by their probes. `now` gives seconds since the epoch. Asks by itself, apart from the drill's
+    agent: what that one believes is under exercise.
     """
 
     def __init__(
-        self, settings: Settings, probes: Sequence[Probe], interviewer: Interviewer, now: Callable[[], float]
+        self,
+        checks: Sequence[str],
+        settings: Settings,
+        probes: Sequence[Probe],
+        interviewer: Interviewer,
+        now: Callable[[], float],
     ) -> None:
+        asked = {probe.check for probe in probes}
+        self._unasked = [check for check in checks if check not in asked]
         self._settings = settings
         self._probes = probes
         self._interviewer = interviewer
@@ -39,7 +46,8 @@ class SteadyState:
             time.sleep(min(_PAUSE, left))
 
     def _ask(self) -> tuple[Asked, ...]:
-        found: list[Asked] = []
+        why = "it asks none of the hosts that the drill may touch"
+        found = [Asked(check, "", Verdict.UNKNOWN.name, why) for check in self._unasked]
         for probe in self._probes:
             put = Put(self._now(), time.monotonic(), urgent=True, elapsed=elapsed())
             answered = self._interviewer.ask(probe, self._settings.checks[probe.check], put, self._names)
@@ -52,7 +60,7 @@ class SteadyState:
 
 
 def is_steady(asked: Sequence[Asked]) -> bool:
-    """Where nothing was asked, nothing is unsteady."""
+    """Where nothing was to be asked, nothing is unsteady."""
     return all(each.verdict == Verdict.OK.name for each in asked)
 
 

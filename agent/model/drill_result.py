@@ -92,8 +92,8 @@ class DrillResult:
 
     @property
     def passed(self) -> bool:
-        """Every expectation met, to the end, and everything put back."""
-        return not self.stopped_because and self.rolled_back and all(each.met for each in self.judged)
+        """Every expectation met, to the end, and everything put back. Where nothing was judged, nothing has passed."""
+        return not self.stopped_because and self.rolled_back and bool(self.judged) and all(e.met for e in self.judged)
 
     @property
     def score(self) -> float:

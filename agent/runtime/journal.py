@@ -70,14 +70,19 @@ class _ForPeople(_Redacting):
     default_msec_format = "%s.%03d"
 
 
-def start_journal(level: str, stream: TextIO | None = None, environment: dict[str, str] | None = None) -> None:
-    """Send the logging of the whole process to standard error. `level`: debug, info, warning or error."""
+def start_journal(
+    level: str, stream: TextIO | None = None, environment: dict[str, str] | None = None, *, mark: str = ""
+) -> None:
+    """Send the logging of the whole process to standard error. `level`: debug, info, warning or error; `mark`: stands
+    before every message.
+    """
+    said = f"{mark} %(message)s" if mark else "%(message)s"
     environment = dict(os.environ) if environment is None else environment
     handler = logging.StreamHandler(stream or sys.stderr)
     if "JOURNAL_STREAM" in environment:
-        handler.setFormatter(_ForSystemd("%(message)s"))
+        handler.setFormatter(_ForSystemd(said))
     else:
-        handler.setFormatter(_ForPeople("%(asctime)s %(levelname)-7s %(message)s"))
+        handler.setFormatter(_ForPeople(f"%(asctime)s %(levelname)-7s {said}"))
     logging.basicConfig(handlers=[handler], force=True)
     set_level(level)
     threading.excepthook = _thread_ended

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from agent.demo.program import Program
+from agent.model.drill import MARK
 from tests.functional.drill_site import DrillSite, drill_site
 from tests.neighbours.waiting import until
 
@@ -93,6 +94,43 @@ def test_kill_9_of_agent_and_drill(site: DrillSite, agent: Program) -> None:
     assert told["rolled_back"] is True
     assert [undone["by_host"] for undone in told["undone"]] == [True]
     assert "it was interrupted" in told["stopped_because"]
+
+
+def test_kill_9_of_the_drill_alone(site: DrillSite, agent: Program) -> None:
+    """The agent that goes on finds what was left, without being started anew."""
+    run = drill(site, "run", "forever")
+    until(site.broken("web1").exists, within=SOON, what="the fault is there")
+    os.kill(json.loads((site.state / "drills" / "DRILL-1" / "begun.json").read_text())["pid"], signal.SIGKILL)
+    run.communicate(timeout=SOON)
+    until(lambda: not site.broken("web1").exists(), within=SOON, what="the host has undone it")
+    result = site.state / "drills" / "DRILL-1" / "result.json"
+    until(result.exists, within=SOON, what="the agent finds it half done")
+    assert json.loads(result.read_text())["rolled_back"] is True
+
+
+def test_what_it_says_in_the_journal_of_the_agent_is_marked(site: DrillSite, agent: Program) -> None:
+    run = drill(site, "run", "down")
+    said, _ = run.communicate(timeout=SOON)
+    assert run.returncode == 0, said
+    about_it = [line for line in (site.folder / "agent.log").read_text().splitlines() if "INC-1" in line]
+    assert about_it
+    assert [line for line in about_it if MARK not in line] == []
+
+
+def test_an_agent_that_is_started_meanwhile_takes_nothing_of_it_for_real(site: DrillSite) -> None:
+    site.write(late=site.drill(inject=[site.breaks("web1", at="15s")], expect=[{"recovered": True}]))
+    run = drill(site, "run", "late", "--beside")
+    until(lambda: list(site.state.glob("drills/DRILL-1/begun.json")), within=SOON, what="the drill has begun")
+    agent = Program("agent", [sys.executable, "-m", "agent", "run", site.config], site.folder / "agent.log")
+    agent.start(site.socket.exists)
+    try:
+        said, _ = run.communicate(timeout=SOON)
+        assert run.returncode == 0, said
+        log = (site.folder / "agent.log").read_text()
+        assert "DRILL-1 begins" in log
+        assert "INC-1" not in log
+    finally:
+        agent.stop()
 
 
 def test_what_it_may_not_is_told(site: DrillSite, agent: Program) -> None:

@@ -54,6 +54,15 @@ def test_a_request_to_another_is_not(server: HttpSite) -> None:
     assert server.requests == []
 
 
+def test_what_the_name_of_a_host_leads_to_is_not_taken_for_the_host(server: HttpSite) -> None:
+    """The inventory says where the host is; a name server may say something else."""
+    elsewhere = Host(name="localhost", address="192.0.2.1")
+    fence = Fence(("localhost",), 1, lambda text: None)
+    outcome = performed(fenced(fence, {"localhost": elsewhere})("http"), **asks(server, "localhost"))
+    assert outcome.status is StepStatus.REFUSED
+    assert server.requests == []
+
+
 def test_nothing_is_sent_once_the_drill_is_being_rolled_back(server: HttpSite) -> None:
     fence = Fence(("web1",), 1, lambda text: None)
     assert fence.shut("the drill is over", 0.0)
