@@ -1,6 +1,6 @@
 """Somebody on duty at the demo site: gets the messages (Apprise's `json://`) and does what they ask for by name.
 
-Every call that is to be acknowledged says `paramedic plan ack EMG-1`; that is what the operator types.
+Every call that is to be acknowledged says `paramedic --socket PATH plan ack EMG-1`; that is what the operator types.
 """
 
 import http.server
@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-_ASKED = re.compile(r"paramedic plan ack ([A-Z]+-[0-9]+)")
+_ASKED = re.compile(r"paramedic --socket \S+ plan ack ([A-Z]+-[0-9]+)")
 _LONGEST = 1_000_000
 """Bytes of one message."""
 

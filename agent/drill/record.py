@@ -1,10 +1,13 @@
 """The drill's own record: every entry and message marked, and the evidence that expectations are judged by."""
 
 import logging
+import re
+import shlex
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from agent.core.state import State
 from agent.errors import StoreError
@@ -21,6 +24,8 @@ from agent.runtime.store import Store
 
 log = logging.getLogger("paramedic.drill")
 
+_COMMAND = re.compile(r"\bparamedic (?=(?:plan|approve|deny|review|show|tell) )")
+
 _DONE = (RunPhase.VERIFYING, RunPhase.ENDED)
 _NOTHING_DONE = (Outcome.FAILED, Outcome.UNREACHABLE, Outcome.REFUSED, Outcome.STOPPED, Outcome.DECLINED)
 
@@ -33,11 +38,15 @@ def marked(text: str) -> str:
 class DrillRecord:
     """Takes the place of the store where decisions are committed. Thread-safe.
 
-    `now` gives seconds since the epoch; `carried_out` is told of each runbook whose steps were carried out on a host.
+    `now` gives seconds since the epoch; `carried_out` is told of each runbook whose steps were carried out on a host;
+    `socket`: where the drill's agent answers, which commands in messages name: the agent may have a PLAN-1, too.
     """
 
-    def __init__(self, settings: Settings, now: Callable[[], float], carried_out: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, settings: Settings, now: Callable[[], float], carried_out: Callable[[str, str], None], socket: Path
+    ) -> None:
         self._now = now
+        self._typed = f"paramedic --socket {shlex.quote(str(socket))} "
         self._carried_out = carried_out
         self._lock = threading.RLock()
         self._store: Store | None = None
@@ -65,7 +74,7 @@ class DrillRecord:
     def commit(self, decisions: Sequence[Decision], at: float) -> None:
         """As `Store.commit`."""
         assert self._store is not None, "the loop begins after the store is opened"
-        decisions = [_marked(decision) for decision in decisions]
+        decisions = [self._marked(decision) for decision in decisions]
         self._store.commit(decisions, at)
         with self._lock:
             for decision in decisions:
@@ -122,13 +131,12 @@ class DrillRecord:
             if run.touched and run.phase in _DONE and run.outcome not in _NOTHING_DONE:
                 self._carried_out(execution.runbook, run.host)
 
+    def _marked(self, decision: Decision) -> Decision:
+        entries = tuple(replace(entry, text=marked(entry.text)) for entry in decision.entries)
+        return replace(decision, entries=entries, commands=tuple(map(self._marked_message, decision.commands)))
 
-def _marked(decision: Decision) -> Decision:
-    entries = tuple(replace(entry, text=marked(entry.text)) for entry in decision.entries)
-    return replace(decision, entries=entries, commands=tuple(map(_marked_message, decision.commands)))
-
-
-def _marked_message(command: Command) -> Command:
-    if not isinstance(command, SendMessage):
-        return command
-    return replace(command, subject=marked(command.subject), body=marked(command.body))
+    def _marked_message(self, command: Command) -> Command:
+        if not isinstance(command, SendMessage):
+            return command
+        body = _COMMAND.sub(lambda found: self._typed, command.body)
+        return replace(command, subject=marked(command.subject), body=marked(body))

@@ -66,6 +66,11 @@ def probes_of(configuration: Configuration, drill: Drill, checks: Iterable[str])
     return tuple(probe for probe in asked if probe.host.name in (*drill.hosts.names, LOCALHOST))
 
 
+def socket_in(folder: Path) -> Path:
+    """Where the drill's agent answers."""
+    return folder / "control.sock"
+
+
 def for_the_drill(
     configuration: Configuration, drill: Drill, folder: Path, tickets: TicketSystem | None
 ) -> Configuration:
@@ -73,7 +78,7 @@ def for_the_drill(
     agent = replace(
         configuration.agent,
         state_dir=folder,
-        socket=folder / "control.sock",
+        socket=socket_in(folder),
         stop_within=min(configuration.agent.stop_within, _STOPS_WITHIN),
     )
     return replace(

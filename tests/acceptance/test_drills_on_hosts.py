@@ -47,7 +47,7 @@ HANGS = """\
       - name: nothing, whose undoing hangs
         host: web1
         run: "true"
-        undo: sleep 600
+        undo: sleep 6173; true
         sudo: true
         timeout: 2s
 """
@@ -162,7 +162,7 @@ def test_kill_9_of_agent_and_drill_the_host_starts_the_unit_again(
     assert whats(site.done_on(web1)) == [UNDONE, UNDONE]
 
 
-def test_an_undoing_by_root_that_hangs_keeps_the_host_from_no_other(
+def test_an_undoing_by_root_that_hangs_is_ended_and_keeps_the_host_from_no_other(
     site: Site, drilled: Drilled, systemd_hosts: SystemdHosts, web1: SystemdHost
 ) -> None:
     drilled.configure(systemd_hosts, DRILL + HANGS + NEVER, ladder="")
@@ -171,4 +171,5 @@ def test_an_undoing_by_root_that_hangs_keeps_the_host_from_no_other(
     drilled.kill()
     until(is_(web1, "active"), within=SOON, what="the host starts it again by itself")
     assert whats(site.done_on(web1)) == [UNDONE]
+    assert web1.run("pgrep -fx 'sleep 6173'", check=False).stdout == ""
     web1.run("rm -rf /var/tmp/paramedic-drill-*")
