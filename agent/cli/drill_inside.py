@@ -51,26 +51,35 @@ def _tell(what: str, value: object) -> None:
 
 def follow(agent: AgentClient, name: str, told: "Callable[[Progress], None]") -> "DrillResult":
     """Begin a drill inside the agent and follow it to its end; Ctrl-C ends it by its rollback. Raises Failure."""
+    from agent.drill.progress import Stop
+
+    with Stop().on_signals() as stop:
+        agent.post("drills", body={"drill": name})
+        after, is_aborted = 0, False
+        while True:
+            answer = agent.get("drills", after=after)
+            for line in answer["told"]:
+                if (result := _heard(line, told)) is not None:
+                    return result
+            if answer["over"] and not answer["told"]:
+                raise Failure(Code.INTERNAL, "the drill ended without a result; the agent's journal says why")
+            after = answer["last"]
+            if stop.because and not is_aborted:
+                agent.post("drills", "abort")
+                is_aborted = True
+            time.sleep(_LOOK)
+
+
+def _heard(line: dict[str, object], told: "Callable[[Progress], None]") -> "DrillResult | None":
+    """The result, once it is said. Raises Failure where the drill was refused."""
     from agent.drill.progress import Progress
     from agent.model.drill_result import DrillResult
     from agent.runtime.store import codec
 
-    agent.post("drills", body={"drill": name})
-    after = 0
-    while True:
-        try:
-            answer = agent.get("drills", after=after)
-            for line in answer["told"]:
-                (what, said), *_ = line.items()
-                if what == "progress":
-                    told(codec.load(Progress, json.dumps(said), "the drill's progress"))
-                elif what == "refused":
-                    raise refused(said)
-                else:
-                    return codec.load(DrillResult, json.dumps(said), "the drill's result")
-            if answer["over"] and not answer["told"]:
-                raise Failure(Code.INTERNAL, "the drill ended without a result; the agent's journal says why")
-            after = answer["last"]
-            time.sleep(_LOOK)
-        except KeyboardInterrupt:
-            agent.post("drills", "abort")
+    (what, said), *_ = line.items()
+    if what == "refused":
+        raise refused(str(said))
+    if what == "result":
+        return codec.load(DrillResult, json.dumps(said), "the drill's result")
+    told(codec.load(Progress, json.dumps(said), "the drill's progress"))
+    return None

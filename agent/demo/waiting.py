@@ -1,5 +1,6 @@
 """Waiting for a server that was just started, and finding it a free port."""
 
+import random
 import socket
 import time
 from collections.abc import Callable
@@ -28,10 +29,16 @@ def until(condition: Callable[[], T], *, within: float, what: str, failure: type
 
 
 def free_port(address: str = "127.0.0.1") -> int:
-    """A TCP port nobody listens on now. Somebody may take it before the caller does."""
-    with socket.create_server((address, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """A TCP port nobody listens on now, below those that the kernel gives to outgoing connections (ip(7),
+    `ip_local_port_range`): no connection takes it before the caller does, and another process hardly ever.
+    """
+    while True:
+        port = random.randint(10_000, 32_000)  # noqa: S311 - no secret
+        try:
+            with socket.create_server((address, port)):
+                return port
+        except OSError:
+            continue
 
 
 def answers(address: str, port: int, greeting: bytes = b"") -> bool:
