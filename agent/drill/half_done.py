@@ -58,9 +58,9 @@ def _keep_finishing(configuration: Configuration, looked: threading.Event) -> No
 
 
 def _is_any_left(drills: Path) -> bool:
-    """It may be under way, too."""
+    """Beside one that is under way."""
     try:
-        return bool(on_disk.half_done(drills))
+        return bool(on_disk.half_done(drills)) and on_disk.holder(drills) is None
     except OSError as error:
         log.error("drills cannot be looked through: %s", error)
         return False

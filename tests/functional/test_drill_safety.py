@@ -326,6 +326,25 @@ def test_what_was_undone_is_not_undone_again_because_something_else_is_wrong(sit
     assert site.ledger("web1").read_text() == "undone\n"
 
 
+def test_what_could_not_be_undone_is_tried_again_and_nothing_else(site: DrillSite) -> None:
+    here = site.breaks("web1", at="1s")
+    here["undo"] += f"; echo undone >> {site.ledger('web1')}"
+    there = site.breaks("web2", undo=f"test -e {site.folder}/now && rm -f {site.broken('web2')}")
+    both = {"allow": ["group:web"], "most": 2}
+    steady = {"checks": ["web"], "within": "1s"}
+    drill = site.drill(alone="10m", hosts=both, inject=[here, there], steady_state=steady)
+    configuration = site.write(runbook=never_mends(site), down=drill)
+    killed_after_the_fault(site)
+    for _ in range(2):
+        (result,) = finish_half_done(configuration)
+        assert not result.rolled_back
+    (site.folder / "now").touch()
+    (result,) = finish_half_done(configuration)
+    assert [(each.host, each.ok) for each in result.undone] == [("web2", True)]
+    assert site.ledger("web1").read_text() == "undone\n"
+    assert finish_half_done(configuration) == ()
+
+
 def test_what_a_host_undid_by_itself_is_told_by_the_next(site: DrillSite) -> None:
     configuration = site.write(runbook=never_mends(site), down=site.drill())
     killed_after_the_fault(site)
