@@ -22,7 +22,7 @@ from agent.drill.leave import Leave
 from agent.drill.own_agent import OwnAgent
 from agent.drill.progress import Progress, Stage, Stop
 from agent.drill.record import DrillRecord
-from agent.drill.scope import checks_of, noticed_within, services_of, socket_in
+from agent.drill.scope import checks_of, noticed_within, services_of, socket_of
 from agent.drill.simulation import Simulation
 from agent.drill.steady import SteadyState, is_steady, unsteady
 from agent.drill.stopping import StopConditions
@@ -112,7 +112,7 @@ class _Run:
         self._started_at = self._now()
         settings, services = configuration.settings, services_of(configuration, drill)
         simulation = Simulation()
-        self._record = DrillRecord(settings, self._now, simulation.carried_out, socket_in(self._folder))
+        self._record = DrillRecord(settings, self._now, simulation.carried_out, socket_of(configuration, self._folder))
         self._fence = Fence(drill.hosts.names, drill.hosts.most, self._record.note)
         self._simulation = simulation
         self._agent = OwnAgent(configuration, drill, self._folder, self._record, self._fence, simulation)

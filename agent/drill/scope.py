@@ -1,5 +1,6 @@
 """What a drill is about: the checks it goes by, and the configuration its own agent runs with."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -66,9 +67,12 @@ def probes_of(configuration: Configuration, drill: Drill, checks: Iterable[str])
     return tuple(probe for probe in asked if probe.host.name in (*drill.hosts.names, LOCALHOST))
 
 
-def socket_in(folder: Path) -> Path:
-    """Where the drill's agent answers."""
-    return folder / "control.sock"
+def socket_of(configuration: Configuration, folder: Path) -> Path:
+    """Where the drill's agent answers: beside the agent's own socket, where people may come to, if we may put one
+    there; else in the drill's state folder.
+    """
+    public = configuration.agent.socket.parent
+    return public / f"{folder.name.lower()}.sock" if os.access(public, os.W_OK) else folder / "control.sock"
 
 
 def for_the_drill(
@@ -78,7 +82,7 @@ def for_the_drill(
     agent = replace(
         configuration.agent,
         state_dir=folder,
-        socket=socket_in(folder),
+        socket=socket_of(configuration, folder),
         stop_within=min(configuration.agent.stop_within, _STOPS_WITHIN),
     )
     return replace(

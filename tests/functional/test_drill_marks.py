@@ -97,5 +97,5 @@ def test_its_messages(site: DrillSite) -> None:
             body = message.get_body(("plain", "html"))  # type: ignore[attr-defined]
             assert MARK in body.get_content()
         called = "".join(message.get_body(("plain", "html")).get_content().split())  # type: ignore[attr-defined]
-        own = site.state / "drills" / "DRILL-1" / "control.sock"
+        own = site.socket.parent / "drill-1.sock"
         assert f"paramedic--socket{own}planackPLAN-1" in called, "the agent may have a PLAN-1 of its own"
