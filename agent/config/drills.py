@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from agent.config.conditions import check_condition
 from agent.config.library import Library
@@ -14,29 +14,38 @@ from agent.config.validation import validate
 from agent.core.guard import Reason
 from agent.model.drill import Drill, Expectation, Injection
 from agent.model.quantities import say_duration
-from agent.model.settings import Settings
+from agent.model.settings import LOCALHOST, Settings
 from agent.model.text import some
+from agent.plugin.probe import Probe
 
 
-def read_drills(source: Folder, settings: Settings, library: Library) -> dict[str, Drill]:
-    """Every drill, with its hosts and digest filled in. `settings` holds everything else, plans too."""
+def read_drills(source: Folder, settings: Settings, library: Library, probes: Sequence[Probe] = ()) -> dict[str, Drill]:
+    """Every drill, with its hosts and digest filled in. `settings` holds everything else, plans too; `probes`: what
+    its checks ask.
+    """
+    asked: dict[str, list[str]] = {}
+    for probe in probes:
+        asked.setdefault(probe.check, []).append(probe.host.name)
     drills: dict[str, Drill] = {}
     for name, authored in named(source, "drills"):
         digest = hashlib.sha256(json.dumps(authored, sort_keys=True).encode()).hexdigest()
         drill, findings = validate(Drill, authored, ("drills", name), source.reach, {"name": name, "digest": digest})
         source.report_all(findings)
         if drill is not None:
-            drills[name] = _Reader(source, settings, library, drill).checked(is_whole=not findings)
+            drills[name] = _Reader(source, settings, library, asked, drill).checked(is_whole=not findings)
     return drills
 
 
 class _Reader:
     """Looks through one drill."""
 
-    def __init__(self, source: Folder, settings: Settings, library: Library, drill: Drill) -> None:
+    def __init__(
+        self, source: Folder, settings: Settings, library: Library, asked: Mapping[str, Sequence[str]], drill: Drill
+    ) -> None:
         self._source = source
         self._settings = settings
         self._library = library
+        self._asked = asked
         self._drill = drill
         self._at: Path = ("drills", drill.name)
         self._allowed: tuple[str, ...] = ()
@@ -184,6 +193,8 @@ class _Reader:
         if not drill.steady_state.checks:
             what = "a live drill needs checks that are well before and after"
             self._report("steady_state", what, "write steady_state: {checks: [NAME]}")
+        for index, check in enumerate(drill.steady_state.checks):
+            self._check_steady((*self._at, "steady_state", "checks", index), check)
         plan = self._settings.plans.get(drill.plan or "")
         unseen = [host for host in plan.hosts if host not in self._allowed] if plan else []
         if plan and unseen and drill.hosts.allow:
@@ -195,6 +206,14 @@ class _Reader:
         if len(hosts) > drill.hosts.most:
             what = f"{len(hosts)} hosts are touched, and most says {drill.hosts.most}"
             self._source.report((*self._at, "hosts", "most"), what, f"write most: {len(hosts)}, if that is meant")
+
+    def _check_steady(self, at: Path, check: str) -> None:
+        """A check of which nothing could be asked during the drill would show nothing."""
+        hosts = [host for host in self._asked.get(check, ()) if host != LOCALHOST]
+        if hosts and self._allowed and set(hosts).isdisjoint(self._allowed):
+            what = f"'{check}' asks {some(hosts)}, and none of these is a host of this drill"
+            hint = f"write host:{hosts[0]} under hosts: allow; most says how many may be touched"
+            self._source.report(at, what, hint)
 
     def _refer_to_objective(self, at: Path, name: str | None) -> None:
         if name is not None:

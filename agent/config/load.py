@@ -69,7 +69,7 @@ def load(
     plans = read_plans(source, settings, library, signed=agent.signers is not None)
     settings = replace(settings, checks=checks.rules, plans=plans)
     check_ways_in(source, settings, checks.probes, logins)
-    drills = read_drills(source, settings, library)
+    drills = read_drills(source, settings, library, checks.probes)
     tickets, drill_tickets = read_tickets(source)
     secrets = read_secrets(source, root)
     access = read_access(source)
