@@ -69,7 +69,7 @@ class DrillSite:
         self.web = {name: Web(self.home(name) / "shop", needs=self.database.port) for name in WEB_HOSTS}
         self.tickets = Roundup(self.folder / "roundup")
         self.user = pwd.getpwuid(os.getuid()).pw_name
-        self.operator = Operator(self.state / "drills")
+        self.operator = Operator()
         self._parts = ExitStack()
 
     def home(self, host: str) -> Path:

@@ -6,13 +6,13 @@ Every call that is to be acknowledged says `paramedic --socket PATH plan ack EMG
 import http.server
 import json
 import re
+import shlex
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
-_ASKED = re.compile(r"paramedic --socket \S+ plan ack ([A-Z]+-[0-9]+)")
+_ASKED = re.compile(r"paramedic (--socket \S+ plan ack [A-Z]+-[0-9]+)")
 _LONGEST = 1_000_000
 """Bytes of one message."""
 
@@ -22,12 +22,11 @@ _PAUSE = 1.0
 
 
 class Operator:
-    """`drills`: the folder in which drills keep their own agents' sockets. `awake` False: nobody answers."""
+    """`awake` False: nobody answers."""
 
-    def __init__(self, drills: Path) -> None:
+    def __init__(self) -> None:
         self.awake = True
         self.messages: list[str] = []
-        self._drills = drills
         operator = self
 
         class Desk(http.server.BaseHTTPRequestHandler):
@@ -65,16 +64,16 @@ class Operator:
         if asked is None or not self.awake:
             return
         for _ in range(_TRIES):
-            if any(_acknowledged(socket, asked[1]) for socket in self._drills.glob("DRILL-*/**/control.sock")):
+            if _is_done(shlex.split(asked[1])):
                 return
             time.sleep(_PAUSE)
 
 
-def _acknowledged(socket: Path, activation: str) -> bool:
-    """Whether the agent there took it; sockets of drills that are over answer no."""
-    words = [sys.executable, "-m", "agent", "--socket", str(socket), "plan", "ack", activation]
+def _is_done(words: list[str]) -> bool:
+    """Whether `paramedic` with these words did it."""
+    typed = [sys.executable, "-m", "agent", *words]
     try:
-        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+        done = subprocess.run(typed, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
     except subprocess.TimeoutExpired:
         return False
     return done.returncode == 0
