@@ -125,6 +125,10 @@ class Draft:
         known = self.state.exercises | self._exercises
         return [exercise for exercise in known.values() if exercise is not None]
 
+    def is_left_to_a_drill(self, check: str, host: str | None) -> bool:
+        """Whether what this check says of this host is a drill's."""
+        return any(exercise.speaks_of(check, host) for exercise in self.exercises())
+
     @property
     def freeze(self) -> GlobalFreeze | None:
         return self._freeze if self._freeze_changed else self.state.freeze

@@ -145,6 +145,8 @@ def _take(draft: Draft, answered: Pass, observation: Observation, *, missing_sin
     if before.host != host or before.scope != answered.scope:
         before = replace(before, host=host, scope=answered.scope)  # a reload has moved it
     after, window = health.observe(before, draft.window(key), observation, draft.settings.checks[answered.check])
+    if after.changes is not before.changes and draft.is_left_to_a_drill(answered.check, host):
+        after = replace(after, changes=before.changes, flapping=before.flapping)  # it does not come and go by itself
     if window.missing_since != missing_since:
         window = replace(window, missing_since=missing_since)
     draft.put_window(key, window)

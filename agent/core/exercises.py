@@ -7,10 +7,11 @@ agent treats none of those hosts. A drill gives way to what is real: it is told 
 from collections.abc import Iterator
 from dataclasses import replace
 
-from agent.core import emergency, incidents, response, treatment
+from agent.core import health, response, treatment
 from agent.core.draft import Draft
 from agent.core.guard import Reason
 from agent.model import events
+from agent.model.commands import Ask
 from agent.model.decision import Reply
 from agent.model.execution import RunPhase
 from agent.model.exercise import Exercise
@@ -135,20 +136,26 @@ def time_passed(draft: Draft, exercise: Exercise) -> None:
 
 
 def _end(draft: Draft, exercise: Exercise, said: str, actor: str) -> None:
-    """What is ill by now is as real as if it had just been noticed; what waited for the drill goes on."""
+    """What is ill by now is asked anew, and real once it is confirmed anew: it may be the last of what the drill broke,
+    which has just been put back. What waited for the drill goes on.
+    """
     draft.put_exercise(exercise.id, None)
     left = [
-        health
-        for health in draft.healths()
-        if exercise.speaks_of(health.key.check, health.host)
-        and health.key.check in draft.settings.checks
-        and (health.is_bad or health.blind_since is not None)
+        each
+        for each in draft.healths()
+        if exercise.speaks_of(each.key.check, each.host)
+        and each.key.check in draft.settings.checks
+        and (each.is_bad or each.blind_since is not None)
     ]
-    ill = f"; still ill: {some([health.key for health in left])}" if left else ""
-    draft.record("agent", EntryKind.EXERCISE, said + ill, actor=actor, exercise=exercise.id)
-    concerned = incidents.follow(draft, [(None, health) for health in left])
-    emergency.follow(draft)  # before anything is treated that a plan takes charge of
-    incidents.consider(draft, concerned)
+    for each in left:
+        known, window = health.forgotten(each, draft.window(each.key), draft.at)
+        draft.put_health(replace(known, changes=each.changes, flapping=each.flapping))
+        draft.put_window(each.key, window)
+    keys = tuple(each.key for each in left)
+    if keys:
+        draft.order(Ask(keys))
+        said += f"; ill by now, and asked anew: {some(keys)}"
+    draft.record("agent", EntryKind.EXERCISE, said, actor=actor, exercise=exercise.id)
     for execution in draft.executions():
         treatment.advance(draft, execution)
     response.waiting_may_go_on(draft, (Reason.EXERCISE,))

@@ -251,3 +251,10 @@ def test_after_the_end_there_are_no_reports() -> None:
     assert ward.person(events.EndEmergency("PLAN-1", "over", force=True))
     ward.later(3000)
     assert ward.plan().reports == 0
+
+
+def test_a_rise_is_told_also_to_who_has_not_acknowledged_yet() -> None:
+    ward = called(COMMANDER)
+    assert states(ward) == [CallState.CALLED]
+    assert activate(ward, Level.I)
+    assert told(ward, "carla-phone")[-1] == "PLAN-1 level I: The shop is down: situation report 1"

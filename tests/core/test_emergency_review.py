@@ -12,7 +12,7 @@ from agent.model.incident import Phase
 from agent.model.plan import Targets
 from agent.model.timeline import Entry, EntryKind
 from agent.runtime.control.body import LIMIT
-from tests.core.emergencies import action, begun, call, major, phases, plan
+from tests.core.emergencies import action, begun, call, major, phases, plan, site
 from tests.core.ward import Ward, runbook
 
 TARGETS = Targets.model_validate({"declare": 10.0, "acknowledge": 30.0, "rto": 5.0, "contain": 60.0})
@@ -173,3 +173,17 @@ def test_there_is_none_while_the_plan_is_at_work() -> None:
     ward = begun()
     assert not ward.person(events.CloseReview("PLAN-1", completed(document(ward))))
     assert "no review yet" in ward.reply
+
+
+def test_a_fault_that_came_back_was_not_noticed_before_it_began() -> None:
+    ward = Ward(site(plan()))
+    ward.falls_ill("web", "web1")
+    opened = ward.incident().opened_at
+    ward.gets_well("web", "web1")
+    ward.later(300)
+    ward.falls_ill("web", "web1", "web2")
+    assert ward.incident().opened_at == opened, "the same incident, reopened"
+    ward.later(10)
+    marks = ward.plan().marks
+    assert marks.noticed is not None
+    assert marks.noticed >= marks.began > opened

@@ -52,15 +52,17 @@ def test_hosts_left_to_it_are_neither_well_nor_ill_for_a_plan() -> None:
     assert not ward.state.activations
 
 
-def test_when_it_ends_what_is_still_ill_is_admitted_and_what_is_well_is_not() -> None:
+def test_when_it_ends_what_is_still_ill_is_real_once_it_is_confirmed_anew() -> None:
     ward = at_peace()
     assert begin(ward)
     ward.sees("web", 2, web1=CRITICAL, web2=CRITICAL)
     ward.gets_well("web", "web2")
     assert ward.person(events.EndExercise("EX-1", "done"), "drill")
+    assert not ward.state.incidents
+    ward.falls_ill("web", "web1")
     assert [str(symptom.key) for symptom in ward.incident().symptoms] == ["web on web1"]
     assert ward.incident().phase is Phase.TREATING
-    assert any("still ill: web on web1" in text for text in said(ward))
+    assert any("ill by now, and asked anew: web on web1" in text for text in said(ward))
     assert not ward.person(events.EndExercise("EX-1"), "drill")
 
 
@@ -84,6 +86,7 @@ def test_its_leave_lapses_unless_it_is_renewed() -> None:
     ward.restarts(0)
     ward.later(1)
     assert not ward.state.exercises
+    ward.falls_ill("web", "web1")
     assert ward.incident().phase is Phase.TREATING
     assert any("has not been heard of" in text for text in said(ward))
 
@@ -93,8 +96,21 @@ def test_what_it_left_ill_may_be_an_emergency() -> None:
     assert begin(ward)
     ward.sees("web", 2, web1=CRITICAL, web2=CRITICAL)
     assert ward.person(events.EndExercise("EX-1"), "drill")
+    ward.falls_ill("web", "web1", "web2")
     ward.later(10)
     assert ward.plan().stage.is_active
+
+
+def test_what_drills_break_does_not_come_and_go_by_itself() -> None:
+    """Somebody who repeats a drill all morning must not lose the treatment of what is real."""
+    ward = at_peace()
+    for number in range(8):
+        assert begin(ward, f"EX-{number}")
+        ward.sees("web", 2, web1=CRITICAL)
+        ward.gets_well("web", "web1")
+        assert ward.person(events.EndExercise(f"EX-{number}"), "drill")
+    ward.falls_ill("web", "web1")
+    assert ward.incident().phase is Phase.TREATING
 
 
 @pytest.mark.parametrize(

@@ -177,12 +177,12 @@ def _all_acknowledged(activation: Activation) -> bool:
 
 
 def reached(activation: Activation) -> tuple[str, ...]:
-    """Who acknowledged, and who was told: they are kept informed."""
+    """Who acknowledged, and who was called or told and has not: they are kept informed."""
     found: dict[str, None] = {}
     for call in activation.calls:
         if call.acknowledged_by:
             found[call.acknowledged_by] = None
-        elif call.state is CallState.TOLD:
+        elif call.state is not CallState.WAITING:
             found |= dict.fromkeys(call.whom[: call.turn + 1])
     return tuple(found)
 

@@ -71,8 +71,8 @@ def declare(draft: Draft, plan: Plan, level: Level, because: str, *, actor: str 
     linked = incidents_in(draft, area_of(plan, draft.settings))
     id = f"PLAN-{draft.count('activation')}"
     incident = _major_incident(draft, plan, id, level, because, linked, actor)
-    began = min((symptom.since for each in linked for symptom in each.symptoms), default=draft.at)
-    noticed = min((each.opened_at for each in linked), default=draft.at)
+    began = min((_began(each) for each in linked), default=draft.at)
+    noticed = min((max(each.opened_at, _began(each)) for each in linked), default=draft.at)
     activation = Activation(
         id=id,
         plan=plan.name,
@@ -133,6 +133,11 @@ def _major_incident(
     incident = incidents.announce(draft, incident, f"assigned to {plan.owner}: it owns the plan {plan.name}")
     response.escalate(draft, incident, f"emergency plan {plan.name} is at work as {id}")
     return draft.incident(incident.id) or incident
+
+
+def _began(incident: Incident) -> float:
+    """Of the fault as it is now: an incident that came back was noticed, and over, before."""
+    return min((symptom.since for symptom in incident.ill or incident.symptoms), default=incident.opened_at)
 
 
 def _classified(draft: Draft, linked: Iterable[Incident], level: Level) -> Classification:
