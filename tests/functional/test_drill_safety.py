@@ -105,12 +105,13 @@ def test_refused_while_the_steady_state_does_not_hold(site: DrillSite) -> None:
 
 
 def test_refused_where_the_checks_of_the_steady_state_ask_none_of_its_hosts(site: DrillSite) -> None:
-    """Nobody would have said that all is well, neither before nor after."""
-    drill = site.drill(hosts={"allow": ["host:db1"], "most": 1}, inject=[site.breaks("db1")])
-    configuration = site.write(down={**drill, "steady_state": {"checks": ["web"], "within": "1s"}})
+    """Nobody would have said that all is well, neither before nor after. The configuration refuses such a drill."""
+    configuration = site.write(down=site.drill(steady_state={"checks": ["web"], "within": "1s"}))
+    drill = configuration.drills["down"]
+    elsewhere = drill.hosts.model_copy(update={"names": ("db1",)})
     with pytest.raises(DrillRefused, match="web on nothing is UNKNOWN: it asks none of the hosts"):
-        run(configuration, configuration.drills["down"], actor="alice")
-    assert site.connections("db1") == 0
+        run(configuration, drill.model_copy(update={"hosts": elsewhere}), actor="alice")
+    assert site.connections("web1") == site.connections("db1") == 0
 
 
 def test_refused_while_another_drill_is_under_way(site: DrillSite) -> None:
