@@ -6,7 +6,7 @@ import shlex
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import ExitStack
@@ -337,7 +337,13 @@ class App:
 
     def _summary(self) -> str:
         settings = self._configuration.settings
-        counts = ((settings.checks, "check"), (settings.hosts, "host"), (settings.runbooks, "runbook"))
+        counts: list[tuple[Sized, str]] = [
+            (settings.checks, "check"),
+            (settings.hosts, "host"),
+            (settings.runbooks, "runbook"),
+        ]
+        seldom = ((settings.plans, "plan"), (self._configuration.drills, "drill"))
+        counts += [each for each in seldom if each[0]]
         return ", ".join(counted(len(things), noun) for things, noun in counts)
 
 

@@ -53,6 +53,7 @@ def summary(configuration: Configuration) -> str:
         f"  services  {len(settings.services)}; teams {len(settings.teams)}",
         f"  runbooks  {len(settings.runbooks)}",
         f"  plans     {len(settings.plans)}; people {len(settings.people)}; resources {len(settings.resources)}",
+        f"  drills    {len(configuration.drills)}",
         f"  tickets   {configuration.tickets.kind if configuration.tickets else 'no ticket system'}",
         f"  state     {agent.state_dir}",
         f"  socket    {agent.socket}",

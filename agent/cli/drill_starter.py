@@ -13,11 +13,6 @@ from agent.model.settings import LOCALHOST
 
 _SIMULATED = """\
     form: simulate               # nothing is broken and no step is run: the check is said to fail
-    # When this has passed, break it really: write form: live, and instead of answer
-    #   host: {host}
-    #   run: systemctl stop NAME.service
-    #   undo: systemctl start NAME.service    # harmless where there is nothing to undo
-    #   sudo: true
 """
 _LIVE = """\
     form: live                   # it really breaks, and is really treated; undo is played whatever happens
@@ -39,9 +34,17 @@ _FAULT = """\
         undo: systemctl start {unit}    # harmless where there is nothing to undo
         sudo: true
 """
-_DRILL = """\
+_HEAD = """\
 # A drill. All keys are explained in docs/drills.md; how it would go: paramedic drill show {name}
 drills:
+"""
+_REALLY = """\
+
+  # When this has passed, break it really: take away the "# " before each line below, and write the unit that is to
+  # stop instead of NAME.service, or a command of yours that breaks it and one that undoes it.
+  #
+"""
+_DRILL = """\
   {name}:
     title: {title}
     scenario: Say here what is supposed to have happened, so that whoever reads the report knows.
@@ -67,9 +70,30 @@ def starter(configuration: Configuration, name: str, check: str | None, host: st
         raise refused(f"there is a drill {name} already: paramedic drill show {name}")
     if unit is not None and not re.fullmatch(r"[A-Za-z0-9:_.@-]{1,200}", unit):
         raise refused(f"{unit!r} is no name of a systemd unit")
-    settings = configuration.settings
     rules = _check(configuration, check)
     where = _host(configuration, rules, host)
+    text = _HEAD.format(name=name) + _drill(configuration, name, rules, where, unit)
+    if where in configuration.settings.hosts and not unit:
+        live = _drill(configuration, f"{name}-live", rules, where, "NAME.service")
+        text += _REALLY + "".join(f"  # {line[2:]}" for line in live.splitlines(keepends=True))
+    return text
+
+
+def write_starter(folder: Path, name: str, text: str) -> Path:
+    """A file of its own, where nothing was before. Raises Failure."""
+    file = folder / f"drill-{name}.yaml"
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(text)
+    except FileExistsError:
+        raise refused(f"{file} is there already; nothing was written") from None
+    except OSError as error:
+        raise refused(f"cannot write {file}: {error.strerror} (--print shows it)") from None
+    return file
+
+
+def _drill(configuration: Configuration, name: str, rules: CheckRules, where: str, unit: str | None) -> str:
+    settings = configuration.settings
     noticed, mended = _times(configuration, rules)
     runbook = rules.runbooks[0] if rules.runbooks else None
     words = {
@@ -96,19 +120,6 @@ def starter(configuration: Configuration, name: str, check: str | None, host: st
         ticket=f"      - {{ticket: true, within: {mended}s}}\n" if configuration.drill_tickets is not None else "",
         deadline=mended + 60,
     )
-
-
-def write_starter(folder: Path, name: str, text: str) -> Path:
-    """A file of its own, where nothing was before. Raises Failure."""
-    file = folder / f"drill-{name}.yaml"
-    try:
-        with file.open("x", encoding="utf-8") as opened:
-            opened.write(text)
-    except FileExistsError:
-        raise refused(f"{file} is there already; nothing was written") from None
-    except OSError as error:
-        raise refused(f"cannot write {file}: {error.strerror} (--print shows it)") from None
-    return file
 
 
 def _check(configuration: Configuration, name: str | None) -> CheckRules:

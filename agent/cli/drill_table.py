@@ -8,13 +8,15 @@ from rich.text import Text
 
 from agent.cli import style, times
 from agent.cli.terminal import safe
+from agent.drill.report import outcome
 from agent.model.drill import Drill
 from agent.model.drill_result import DrillResult
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`last`: id of the latest result; `score`, `before`: from 0 to 1, of it and of the one before that.
+    """`last`: id of the latest result; `outcome`: `passed`, `failed`, `stopped` or `interrupted`; `score`, `before`:
+    from 0 to 1, of it and of the one before that.
 
     `changed`: the drill's text is no longer the one that was run. `due`: when it must be run again; None where nobody
     said how often. Times in seconds since the epoch.
@@ -26,6 +28,7 @@ class Standing:
     last: str | None
     at: float | None
     passed: bool | None
+    outcome: str | None
     score: float | None
     before: float | None
     changed: bool
@@ -50,6 +53,7 @@ def _standing(drill: Drill, mine: Sequence[DrillResult], now: float) -> Standing
         last=last.id if last else None,
         at=last.started_at if last else None,
         passed=last.passed if last else None,
+        outcome=outcome(last) if last else None,
         score=last.score if last else None,
         before=mine[-2].score if len(mine) > 1 else None,
         changed=bool(last and last.digest != drill.digest),
@@ -82,9 +86,9 @@ def _last(one: Standing, now: float) -> Text:
 
 
 def _result(one: Standing) -> Text:
-    if one.passed is None:
+    if one.outcome is None:
         return Text("—", style.LABEL)
-    return Text("passed", "green") if one.passed else Text("failed", "bold red")
+    return Text(one.outcome, "green" if one.passed else "bold red")
 
 
 def _score(one: Standing) -> Text:

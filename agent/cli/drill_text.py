@@ -51,9 +51,9 @@ def _injection(injection: Injection) -> Text:
     text = Text(f"{times.offset(injection.at)} ", style.LABEL).append(safe(injection.name), "default")
     if injection.answer is not None:
         about = f" on {injection.answer.host}" if injection.answer.host else ""
-        return text.append(safe(f"\n  {injection.answer.check}{about} says {injection.answer.verdict}"), "cyan")
-    text.append(safe(f"\n  on {injection.host}: {injection.run}"), "cyan")
-    return text.append(safe(f"\n  undone by: {injection.undo}"), "cyan")
+        return text.append("\n  " + safe(f"{injection.answer.check}{about} says {injection.answer.verdict}"), "cyan")
+    text.append("\n  " + safe(f"on {injection.host}: {injection.run}"), "cyan")
+    return text.append("\n  " + safe(f"undone by: {injection.undo}"), "cyan")
 
 
 def judged_table(judged: tuple[Judged, ...], since: float | None = None) -> Table:

@@ -2,12 +2,14 @@
 
 import fcntl
 import os
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.drill.dead_man import Undoing
 from agent.errors import ParamedicError, StoreCorrupt
+from agent.model.drill_result import Judged
 from agent.runtime.store import codec
 
 _BEGUN = "begun.json"
@@ -23,7 +25,7 @@ class DrillRefused(ParamedicError):
 class Begun:
     """Written before anything is done on any host. `undos` in the order in which they are played; `timer`: name of
     the dead-man timers' folders; `injected`: the faults that may have been made; `checks`, `within`: of the steady
-    state, seconds. Times in seconds since the epoch.
+    state, seconds; `expected`: as it was before anything was judged. Times in seconds since the epoch.
     """
 
     id: str
@@ -41,6 +43,8 @@ class Begun:
     checks: tuple[str, ...] = ()
     within: float = 60.0
     injected: tuple[str, ...] = ()
+    expected: tuple[Judged, ...] = ()
+    objectives: Mapping[str, str] = field(default_factory=dict)
 
 
 def write(folder: Path, begun: Begun) -> None:

@@ -38,6 +38,10 @@ def findings(result: DrillResult) -> list[str]:
     if result.stopped_because:
         found.append(f"The drill was stopped before its end: {result.stopped_because}")
     unmet = [each for each in result.judged if not each.met]
+    open_ = [each.label for each in unmet if each.met is None]
+    if result.stopped_because and len(open_) > 1:  # nobody waited for them
+        found.append(f"{len(open_)} expectations were still open when the drill ended: {'; '.join(open_)}")
+        unmet = [each for each in unmet if each.met is not None]
     found += [_unmet(each) for each in unmet]
     if len(unmet) > 1:
         found.append(f"The first of these is {unmet[0].label}; what comes after it may only follow from it")

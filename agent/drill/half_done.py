@@ -139,13 +139,15 @@ def put_back(configuration: Configuration, begun: Begun, patience: float = 0.0) 
         actor=begun.actor,
         started_at=begun.started_at,
         ended_at=now(),
-        judged=(),
+        judged=tuple(replace(each, met=None, actual="not reached") for each in begun.expected),
+        objectives=begun.objectives,
         stopped_because=because,
         steady_after=after,
         undone=undone,
         rolled_back=rolled_back,
         touched=fence.touched,
         entries=(*_on_record(configuration, begun), *told),
+        interrupted=True,
     )
     if is_undone(result):
         archive.keep(configuration.agent.state_dir, result)

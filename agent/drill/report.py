@@ -46,10 +46,16 @@ def as_markdown(result: DrillResult) -> str:
 
 
 def verdict(result: DrillResult) -> str:
-    """`passed`, `failed` or `stopped`, with the score."""
-    word = "passed" if result.passed else "stopped" if result.stopped_because else "failed"
+    """As `outcome`, with the score."""
     met = sum(1 for each in result.judged if each.met)
-    return f"{word}: {met} of {len(result.judged)} ({result.score:.0%})"
+    return f"{outcome(result)}: {met} of {len(result.judged)} ({result.score:.0%})"
+
+
+def outcome(result: DrillResult) -> str:
+    """`passed`, `failed`, `stopped` or `interrupted`."""
+    if result.interrupted:
+        return "interrupted"
+    return "passed" if result.passed else "stopped" if result.stopped_because else "failed"
 
 
 def state_of(each: Judged) -> str:

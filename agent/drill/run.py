@@ -146,6 +146,7 @@ class _Run:
                     self._note("no agent is running: nobody was asked for leave")
                 steady = self._agent.steady_state(ways, self._now)
                 before = self._establish(steady)
+                self._judge()
                 begun = Begun(
                     id=self._id,
                     drill=self._drill.name,
@@ -161,6 +162,8 @@ class _Run:
                     timer=new_name(),
                     checks=self._drill.steady_state.checks,
                     within=self._drill.steady_state.within,
+                    expected=self._judged,
+                    objectives=self._drill.objectives,
                 )
                 on_disk.write(self._folder, begun)
                 self._faults = Faults(self._drill, begun, self._folder, ways, self._fence, self._simulation, self._note)
@@ -181,7 +184,6 @@ class _Run:
 
     def _respond(self, faults: Faults) -> str:
         """Break it, and watch what comes of it. Why that ended early; empty when it did not."""
-        self._judge()
         app = self._agent.app(lambda: self._stop.ask("a defect has ended the drill's agent"))
         try:
             app.start()

@@ -65,7 +65,8 @@ class Undone:
 
 @dataclass(frozen=True, slots=True)
 class DrillResult:
-    """`id`: `DRILL-7`. `stopped_because`: empty when it went to its end. `touched`: hosts on which anything was run.
+    """`id`: `DRILL-7`. `stopped_because`: empty when it went to its end; `interrupted`: its process ended before
+    everything was put back, which was done later. `touched`: hosts on which anything was run.
 
     `steady_before`, `steady_after`: what the steady state's checks said; `rolled_back`: every undo succeeded and the
     steady state holds again.
@@ -89,6 +90,7 @@ class DrillResult:
     rolled_back: bool = False
     touched: tuple[str, ...] = ()
     entries: tuple[Entry, ...] = ()
+    interrupted: bool = False
 
     @property
     def passed(self) -> bool:

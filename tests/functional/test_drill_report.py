@@ -91,6 +91,12 @@ def test_findings_are_facts_and_the_first_of_many_is_named() -> None:
     ]
     two = findings(replace(PASSED, judged=(replace(MET, met=False), UNMET)))
     assert two[-1] == "The first of these is detected web; what comes after it may only follow from it"
+    left = tuple(replace(UNMET, label=label, met=None) for label in ("recovered", "ticket"))
+    aborted = findings(replace(PASSED, judged=(MET, *left), stopped_because="aborted by alice"))
+    assert aborted == [
+        "The drill was stopped before its end: aborted by alice",
+        "2 expectations were still open when the drill ended: recovered; ticket",
+    ]
     by_host = findings(replace(PASSED, undone=(Undone("kill", "web1", True, "", by_host=True),)))
     assert by_host == ["web1 itself undid kill, because the agent did not in time"]
     ill = findings(replace(PASSED, rolled_back=False, steady_after=(Asked("web", "web1", "CRITICAL", "refused"),)))

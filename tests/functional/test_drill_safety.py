@@ -18,6 +18,7 @@ from agent.drill import begun
 from agent.drill.begun import DrillRefused
 from agent.drill.half_done import finish_half_done
 from agent.drill.progress import Progress, Stage, Stop
+from agent.drill.report import verdict
 from agent.drill.run import abort, run
 from agent.model.drill_result import DrillResult
 from agent.runtime.control.told import default_store
@@ -288,6 +289,12 @@ def test_what_was_left_half_done_is_put_back_first(site: DrillSite) -> None:
     assert result.rolled_back
     assert "was interrupted" not in result.title
     assert "it was interrupted" in result.stopped_because
+    assert [(each.label, each.met, each.actual) for each in result.judged] == [
+        ("detected web", None, "not reached"),
+        ("treated with mend", None, "not reached"),
+        ("recovered", None, "not reached"),
+    ]
+    assert verdict(result) == "interrupted: 0 of 3 (0%)"
     assert any("injecting on web1" in entry.text for entry in result.entries)
     assert not timer_of(site, "DRILL-1").exists()
     assert finish_half_done(configuration) == (), "it is done"
