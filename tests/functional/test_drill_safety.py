@@ -111,7 +111,7 @@ def test_refused_where_the_checks_of_the_steady_state_ask_none_of_its_hosts(site
     drill = configuration.drills["down"]
     elsewhere = drill.hosts.model_copy(update={"names": ("db1",)})
     with pytest.raises(DrillRefused, match="web on nothing is UNKNOWN: it asks none of the hosts"):
-        run(configuration, drill.model_copy(update={"hosts": elsewhere}), actor="alice")
+        run(configuration, drill.model_copy(update={"hosts": elsewhere, "inject": ()}), actor="alice")
     assert site.connections("web1") == site.connections("db1") == 0
 
 
