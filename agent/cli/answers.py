@@ -178,6 +178,18 @@ class YouAnswer(TypedDict):
     role: str
 
 
+class ExerciseAnswer(TypedDict):
+    id: str
+    title: str
+    actor: str
+    hosts: list[str]
+    checks: list[str]
+    since: float
+    until: float
+    preempted_by: str | None
+    services: list[str]
+
+
 class StatusAnswer(TypedDict):
     version: str
     pid: int
@@ -205,6 +217,7 @@ class StatusAnswer(TypedDict):
     changed_runbooks: list[str]
     you: YouAnswer
     emergencies: list[EmergencyAnswer]
+    exercises: list[ExerciseAnswer]
 
 
 class SubjectAnswer(TypedDict):

@@ -8,6 +8,7 @@ import typer
 
 from agent.cli import places, times
 from agent.cli.agent_client import AgentClient, NoAgent
+from agent.cli.answers import StatusAnswer
 from agent.cli.completion import plan_names
 from agent.cli.daemon import InsteadOfAgent
 from agent.cli.emergency_answers import EmergencyAnswer, PlanAnswer
@@ -16,6 +17,7 @@ from agent.cli.ids import ActivationId, SomeActivation
 from agent.cli.incidents import Stopped
 from agent.cli.nouns import noun
 from agent.cli.session import Json, Session, session
+from agent.cli.status import print_exercises
 from agent.cli.stopped import asked
 from agent.cli.terminal import complain, console, put, say, say_json
 
@@ -98,7 +100,11 @@ def status(
         found = [one] if one else [] if activation else record.activations(open_only=not every)
         return [emergency_view(each, Settings()) for each in found]
 
+    exercises: list[StatusAnswer] = []
+
     def of_agent(agent: AgentClient) -> object:
+        if not as_json:
+            exercises.append(agent.get("status"))
         if activation is None:
             return agent.get("activations", all=every)["activations"]
         return [agent.get("activations", activation)]
@@ -109,6 +115,8 @@ def status(
     if as_json:
         say_json({"activations": found})
         return
+    for told in exercises:
+        print_exercises(console(), told)
     if not found:
         say("no emergency plan has ever been at work" if every else "no emergency plan is at work, no review is open")
         return

@@ -11,6 +11,7 @@ from agent.cli.terminal import console, put, safe, say_json
 from agent.config.counted import counted
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.text import Text
 
 _NAMES = 6
@@ -30,6 +31,7 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
     from rich.text import Text
 
     out = console()
+    print_exercises(out, found)
     troubled = bool(found["commit_error"])
     head = Text("● ", "red" if troubled else "green").append(f"paramedic {safe(found['version'])}", style="bold")
     out.print(head.append(f"  process {found['pid']}, up {times.span(found['now'] - found['started_at'])}", "default"))
@@ -67,6 +69,21 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
         out.print()
         newest_first = sorted(found["incidents"], key=lambda one: one["opened_at"], reverse=True)
         put(out, incident_table(newest_first, found["now"], out.width, found["executions"]))
+
+
+def print_exercises(out: "Console", found: StatusAnswer) -> None:
+    """A line for each drill under way: what stands below it may be the drill's."""
+    from rich.text import Text
+
+    for one in found["exercises"]:
+        on = f", on {', '.join(one['hosts'])}" if one["hosts"] else ""
+        since = times.span(max(0.0, found["now"] - one["since"]))
+        said = f"EXERCISE {one['id']} {one['title']} ({one['actor']}){on}, for {since}"
+        if one["checks"]:
+            said += ": what its checks say of it is the drill's"
+        if one["preempted_by"]:
+            said += f"; it must give way to {one['preempted_by']}"
+        out.print(Text(safe(said), "bold yellow"), soft_wrap=True)
 
 
 def _config(found: StatusAnswer) -> "Text":

@@ -7,6 +7,7 @@ from agent.model.access import Role
 from agent.model.decision import GlobalFreeze
 from agent.model.emergency_views import EmergencyView
 from agent.model.execution import Execution
+from agent.model.exercise import Exercise
 from agent.model.incident import Incident
 from agent.model.observation import Verdict
 from agent.model.timeline import Entry
@@ -103,7 +104,9 @@ class YouView:
 @dataclass(frozen=True, slots=True)
 class Status:
     """The whole agent at a glance. `verdicts`: confirmed status name to number of subjects, `blind` apart;
-    `neighbours`: all that were tried; `you` is there where a person asks; `emergencies`: not closed, newest first."""
+    `neighbours`: all that were tried; `you` is there where a person asks; `emergencies`: not closed, newest first;
+    `exercises`: drills that have the agent's leave.
+    """
 
     version: str
     pid: int
@@ -131,6 +134,7 @@ class Status:
     you: YouView | None = None
     emergencies: tuple[EmergencyView, ...] = ()
     messages: MessagesView = MessagesView(0)
+    exercises: tuple[Exercise, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,15 @@ import pytest
 
 from agent.model.activation import ActionState, Activation, CallState, Stage
 from agent.model.events import AcknowledgeCall, ActivatePlan, Approve, CloseReview, EndEmergency, TickAction
+from agent.model.exercise import Exercise
 from agent.model.inventory import Host
 from agent.model.plan import Level, PlanRole
 from agent.model.settings import Settings
 from agent.runtime.control.emergency_views import emergency_view
 from tests.functional.control_site import ControlSite, control_site
+from tests.functional.fake_control import STATUS
 from tests.functional.told_emergencies import ACTIVE, DECLARED, OVER, RESOURCES
+from tests.functional.told_stories import HOSTILE, NOTICED
 
 
 @pytest.fixture
@@ -187,6 +190,20 @@ def test_status_begins_with_the_emergency(site: ControlSite) -> None:
     lines = site.paramedic("status").out.splitlines()
     assert "PLAN-1   LEVEL II   active, 40 s after it was declared  The web shop is down" in lines[:4]
     assert lines.index("           paramedic plan ack PLAN-1 --role commander") < 10
+
+
+def test_status_begins_with_the_drill_under_way(site: ControlSite) -> None:
+    drill = Exercise("DRILL-3", f"The web server dies {HOSTILE}", "alice", ("web1",), ("web",), NOTICED, NOTICED + 200)
+    site.control.status_now = replace(STATUS, exercises=(drill,))
+    for words in (("status",), ("plan", "status")):
+        first, *_ = site.paramedic(*words).out.splitlines()
+        assert first.startswith("EXERCISE DRILL-3 The web server dies ")
+        assert first.endswith("(alice), on web1, for 1 min 40 s: what its checks say of it is the drill's")
+        assert "\x1b" not in first
+    (told,) = json.loads(site.paramedic("status", "--json").out)["exercises"]
+    assert (told["id"], told["hosts"], told["preempted_by"]) == ("DRILL-3", ["web1"], None)
+    site.control.status_now = replace(STATUS, exercises=(replace(drill, preempted_by="INC-1"),))
+    assert site.paramedic("status").out.splitlines()[0].endswith("; it must give way to INC-1")
 
 
 def test_no_output_carries_what_could_move_the_cursor(site: ControlSite) -> None:

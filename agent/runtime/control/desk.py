@@ -154,6 +154,7 @@ class Desk:
             steps_under_way=self._performer.under_way,
             changed_runbooks=self._on_disk.changed(self.configuration),
             emergencies=tuple(self.emergencies.emergencies(all=False, limit=_EMERGENCIES)),
+            exercises=tuple(state.exercises.values()),
         )
 
     def incidents(self, query: IncidentQuery) -> Sequence[Incident]:
