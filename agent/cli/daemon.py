@@ -1,5 +1,6 @@
 """`run`, `reload`, `check-config`, `demo`: the agent itself and what it is told by files."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -55,7 +56,8 @@ def run(
 
     named = session(ctx).socket
     socket = Path(named) if named else None
-    raise typer.Exit(app.run(chosen(folder, config), socket=socket, log_level=log_level, first=finish_at_start))
+    first = partial(finish_at_start, socket=socket)
+    raise typer.Exit(app.run(chosen(folder, config), socket=socket, log_level=log_level, first=first))
 
 
 def reload(ctx: typer.Context, as_json: Json = False) -> None:

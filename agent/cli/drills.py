@@ -149,7 +149,8 @@ def abort(
     try:
         id = ask_to_abort(configuration, _actor(), " ".join(why or ()).strip())
     except PermissionError:  # another's: the agent may do it, if it is inside
-        session(ctx).told(session(ctx).agent.post("drills", "abort"))
+        body = {"reason": " ".join(why or ()).strip()}
+        session(ctx).told(session(ctx).agent.post("drills", "abort", body=body))
         return
     except OSError as error:
         raise _cannot_read(configuration, error) from None
@@ -184,20 +185,17 @@ def _carried_out(
     configuration: "Configuration", found: "Drill", socket: Path | None, *, beside: bool, quiet: bool
 ) -> "DrillResult":
     from agent.cli.agent_client import AgentClient
-    from agent.cli.drill_inside import follow
+    from agent.cli.drill_inside import follow, no_agent_for
     from agent.cli.drill_live import Watch
     from agent.drill.run import run as carry_out
 
     place = socket or configuration.agent.socket
     if not beside and not place.exists():
-        raise refused(
-            f"no agent is running ({place}), which could say that something real is wrong here: start it, "
-            "or drill without: --beside"
-        )
+        raise no_agent_for(place)
+    if not beside:
+        with Watch(found, quiet=quiet) as watch:
+            return follow(AgentClient([place]), place, found, watch.told)
     try:
-        if not beside:
-            with Watch(found, quiet=quiet) as watch:
-                return follow(AgentClient([place]), found.name, watch.told)
         _hear_errors_only()
         with Watch(found, quiet=quiet) as watch:
             return carry_out(configuration, found, actor=_actor(), say=watch.told, socket=socket)

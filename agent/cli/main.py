@@ -122,6 +122,8 @@ def _run(known: Session) -> int:
     except ParamedicError as error:
         _end(known, str(error), {"error": str(error)})
         return Code.NO
+    except BrokenPipeError:  # whoever read has seen enough
+        return Code.NO
     except Exception as error:  # noqa: BLE001 - the last place: a person gets a sentence, not a traceback
         _unexpected(known, error)
         return Code.INTERNAL

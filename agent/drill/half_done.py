@@ -1,5 +1,6 @@
 """Drills whose process ended before everything was put back: that comes first, before anything else is done."""
 
+import http.client
 import logging
 import threading
 import time
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from agent.config.configuration import Configuration
 from agent.config.load import load
-from agent.drill import archive, rollback
+from agent.drill import archive, leave, rollback
 from agent.drill import begun as on_disk
 from agent.drill.begun import Begun, DrillRefused, OneAtATime
 from agent.drill.fence import Fence
@@ -17,7 +18,7 @@ from agent.drill.simulation import OnlyItsHosts
 from agent.drill.steady import SteadyState, is_steady, unsteady
 from agent.drill.undoing import timers_of
 from agent.drill.ways import Ways
-from agent.errors import ParamedicError
+from agent.errors import ParamedicError, StoreCorrupt
 from agent.model.drill_result import DrillResult
 from agent.model.settings import LOCALHOST
 from agent.model.text import one_line
@@ -32,29 +33,58 @@ log = logging.getLogger("paramedic.drill")
 _AGENT_WAITS = 20.0
 """Seconds; the unit's TimeoutStartSec= is longer."""
 _LOOKED_FOR_EVERY = 30.0
+_ANSWERS_SOON = 1.0
 _TOLD = 10_000
 """Entries of the interrupted drill that its result repeats."""
 
 
-def finish_at_start(configuration: Configuration) -> None:
+def finish_at_start(configuration: Configuration, socket: Path | None = None) -> None:
     """Before an agent begins its work; after 20 s it begins all the same. From then on it is looked for again and
-    again: a drill beside the agent, or inside it, may be interrupted while the agent goes on.
+    again: a drill beside the agent, or inside it, may be interrupted while the agent goes on. `socket`: where the agent
+    will answer, whose leave ends with the drill; default: the configured one.
     """
     looked = threading.Event()
-    words = (configuration, looked)
+    words = (configuration, socket or configuration.agent.socket, looked)
     threading.Thread(target=_keep_finishing, args=words, name="half-done drills", daemon=True).start()
     if not looked.wait(_AGENT_WAITS):
         log.error("a drill that was interrupted is not put back yet; the agent begins its work all the same")
 
 
-def _keep_finishing(configuration: Configuration, looked: threading.Event) -> None:
+def _keep_finishing(configuration: Configuration, socket: Path, looked: threading.Event) -> None:
     drills = configuration.agent.state_dir / "drills"
     while True:
         if _is_any_left(drills):
             configuration = _as_it_is_now(configuration)
             finish_half_done(configuration)
         looked.set()
-        time.sleep(_LOOKED_FOR_EVERY)
+        again = time.monotonic() + _LOOKED_FOR_EVERY
+        while not end_leave(configuration.agent.state_dir, socket) and time.monotonic() < again:
+            time.sleep(_ANSWERS_SOON)  # it has not begun its work yet
+        time.sleep(max(0.0, again - time.monotonic()))
+
+
+def end_leave(state_dir: Path, socket: Path) -> bool:
+    """Of the drills that are over and could not give it back themselves. False where no agent answers."""
+    try:
+        for id, since in leave.given(socket).items():
+            if (over := _over(state_dir, id, since)) is not None:
+                why = "put back after it was interrupted" if over.interrupted else "it had ended"
+                leave.give_back(socket, id, why)
+    except (OSError, http.client.HTTPException) as error:
+        log.debug("the agent's leave cannot be looked through on %s: %s", socket, error)
+        return False
+    return True
+
+
+def _over(state_dir: Path, id: str, since: float) -> DrillResult | None:
+    """The result of the drill that has leave since then: one of another state folder may have the same id."""
+    if on_disk.holder(state_dir / "drills") == id:
+        return None
+    try:
+        result = archive.read(state_dir, id)
+    except (OSError, StoreCorrupt):
+        return None
+    return result if result.ended_at >= since else None
 
 
 def _is_any_left(drills: Path) -> bool:

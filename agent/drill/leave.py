@@ -119,16 +119,32 @@ class Leave:
         return status, str(said.get("error") or said.get("text") or "") if isinstance(said, dict) else ""
 
     def _ask(self, method: str, path: tuple[str, ...], body: Mapping[str, object] | None) -> tuple[int, Any]:
-        """Raises OSError, HTTPException."""
-        connection = _Connection(self._socket)
-        try:
-            target = "/v1/" + "/".join(quote(part, safe="") for part in path)
-            headers = {"Content-Type": "application/json", "Connection": "close"}
-            connection.request(method, target, None if body is None else json.dumps(body), headers)
-            response = connection.getresponse()
-            return response.status, _read(response.read())
-        finally:
-            connection.close()
+        return _asked(self._socket, method, path, body)
+
+
+def given(socket_path: Path) -> dict[str, float]:
+    """Drills that have the running agent's leave, and since when (epoch). Raises OSError, HTTPException."""
+    _, content = _asked(socket_path, "GET", ("status",), None)
+    listed = content.get("exercises", ()) if isinstance(content, dict) else ()
+    return {str(each["id"]): float(each["since"]) for each in listed}
+
+
+def give_back(socket_path: Path, id: str, reason: str) -> None:
+    """For a drill that is over and could not do it itself. Raises OSError, HTTPException."""
+    _asked(socket_path, "POST", ("exercises", id, "end"), {"reason": reason})
+
+
+def _asked(socket_path: Path, method: str, path: tuple[str, ...], body: Mapping[str, object] | None) -> tuple[int, Any]:
+    """Raises OSError, HTTPException."""
+    connection = _Connection(socket_path)
+    try:
+        target = "/v1/" + "/".join(quote(part, safe="") for part in path)
+        headers = {"Content-Type": "application/json", "Connection": "close"}
+        connection.request(method, target, None if body is None else json.dumps(body), headers)
+        response = connection.getresponse()
+        return response.status, _read(response.read())
+    finally:
+        connection.close()
 
 
 class _Connection(http.client.HTTPConnection):

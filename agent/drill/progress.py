@@ -1,12 +1,18 @@
 """What a drill tells whoever watches it, and how it is told to stop."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
 from agent.model.drill_result import Judged
+
+_SIGNALS = {
+    signal.SIGINT: "stopped by Ctrl-C",
+    signal.SIGTERM: "stopped by SIGTERM",
+    signal.SIGHUP: "its terminal went away",
+}
 
 
 class Stage(StrEnum):
@@ -50,15 +56,14 @@ class Stop:
         self.because = self.because or because
 
     @contextmanager
-    def on_signals(self) -> Iterator["Stop"]:
+    def on_signals(self, numbers: Iterable[signal.Signals] = tuple(_SIGNALS)) -> Iterator["Stop"]:
         """Ctrl-C, SIGTERM and a terminal that goes away end the drill by its rollback, and never the rollback itself.
 
         In the main thread.
         """
-        names = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "the terminal went away"}
         before = {
-            number: signal.signal(number, lambda number, frame: self.ask(f"stopped by {names[signal.Signals(number)]}"))
-            for number in names
+            number: signal.signal(number, lambda number, frame: self.ask(_SIGNALS[signal.Signals(number)]))
+            for number in numbers
         }
         try:
             yield self

@@ -16,7 +16,7 @@ from agent.drill.begun import Begun, DrillRefused, OneAtATime
 from agent.drill.dead_man import new_name
 from agent.drill.faults import Faults
 from agent.drill.fence import Fence, Fenced
-from agent.drill.half_done import is_undone, put_back
+from agent.drill.half_done import end_leave, is_undone, put_back
 from agent.drill.judging import judge
 from agent.drill.leave import Leave
 from agent.drill.own_agent import OwnAgent
@@ -69,6 +69,7 @@ def run(
         for left in on_disk.half_done(state_dir / "drills"):
             if not is_undone(put_back(configuration, on_disk.read(left))):
                 raise DrillRefused(f"{left.name} was interrupted, and not all of it could be put back")
+            end_leave(state_dir, socket or configuration.agent.socket)
         id = archive.begin(state_dir)
         one.named(id)
         try:
@@ -294,6 +295,8 @@ class _Run:
         since = None if self._injected_at is None else self._now() - self._injected_at
         try:
             self._tell(Progress(self._id, self._stage, text, self._judged, left, since))
-        except Exception:  # a terminal that is gone must not keep a fault alive
-            log.exception("whoever watches %s cannot be told", self._id)
+        except Exception as error:  # a terminal that is gone must not keep a fault alive
+            self._tell = lambda progress: None
+            is_gone = isinstance(error, OSError)
+            log.error("whoever watches %s cannot be told any more: %s", self._id, error, exc_info=not is_gone)
             self._stop.ask("whoever watched it cannot be told any more")

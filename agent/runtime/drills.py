@@ -17,6 +17,8 @@ log = logging.getLogger("paramedic.drill")
 
 _NOT_FOR_IT = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID")
 """What systemd gave to the agent and its child must not answer to; the credentials are for both."""
+_REASON = 500
+"""Characters."""
 _KEPT = 5000
 """Lines of progress kept: about an hour and a half."""
 
@@ -45,7 +47,7 @@ class Drilling:
             try:
                 self._process = process = subprocess.Popen(
                     [*words, "--config", str(self._folder), "--actor", actor, "--", name],
-                    stdin=subprocess.DEVNULL,
+                    stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     start_new_session=True,
                     env=environment,
@@ -67,12 +69,15 @@ class Drilling:
             over = self._reading is None or not self._reading.is_alive()
         return last, lines, over
 
-    def abort(self) -> Reply:
-        """End it by its rollback."""
+    def abort(self, because: str) -> Reply:
+        """End it by its rollback. It is told on its standard input, and takes the end of that for ours."""
         with self._lock:
             if self._process is None or self._process.poll() is not None:
                 return Reply(False, "no drill of this agent is under way")
-            self._process.terminate()
+            assert self._process.stdin is not None
+            with suppress(OSError):  # it has just ended
+                self._process.stdin.write(f"{one_line(because, _REASON)}\n")
+                self._process.stdin.flush()
         return Reply(True, "the drill is told to end; it puts everything back first")
 
     @property
@@ -82,7 +87,7 @@ class Drilling:
 
     def stop(self, within: float) -> bool:
         """The agent stops: so does the drill, by its rollback. False if that takes longer than `within` seconds."""
-        self.abort()
+        self.abort("the agent stops")
         process = self._process
         if process is None:
             return True
@@ -96,6 +101,9 @@ class Drilling:
             for line in process.stdout:
                 self._keep(line)
         process.wait()
+        assert process.stdin is not None
+        with self._lock, suppress(OSError):
+            process.stdin.close()
 
     def _keep(self, line: str) -> None:
         try:

@@ -12,5 +12,5 @@ class FakeDrills:
     def told(self, after: int) -> tuple[int, Sequence[object], bool]:
         return 0, (), True
 
-    def abort(self) -> Reply:
+    def abort(self, because: str) -> Reply:
         return Reply(False, "no drill of this agent is under way")

@@ -62,7 +62,7 @@ class Drills(Protocol):
     def told(self, after: int) -> tuple[int, Sequence[object], bool]:
         """What it has told since number `after`, the number of the last of that, and whether it has ended."""
 
-    def abort(self) -> Reply: ...
+    def abort(self, because: str) -> Reply: ...
 
 
 class Control(Protocol):
