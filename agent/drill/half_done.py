@@ -51,7 +51,7 @@ def finish_at_start(configuration: Configuration, socket: Path | None = None) ->
 
 
 def _keep_finishing(configuration: Configuration, socket: Path, looked: threading.Event) -> None:
-    drills = configuration.agent.state_dir / "drills"
+    drills, never = configuration.agent.state_dir / "drills", threading.Event()
     while True:
         if _is_any_left(drills):
             configuration = _as_it_is_now(configuration)
@@ -59,8 +59,8 @@ def _keep_finishing(configuration: Configuration, socket: Path, looked: threadin
         looked.set()
         again = time.monotonic() + _LOOKED_FOR_EVERY
         while not end_leave(configuration.agent.state_dir, socket) and time.monotonic() < again:
-            time.sleep(_ANSWERS_SOON)  # it has not begun its work yet
-        time.sleep(max(0.0, again - time.monotonic()))
+            never.wait(_ANSWERS_SOON)  # it has not begun its work yet
+        never.wait(max(0.0, again - time.monotonic()))
 
 
 def end_leave(state_dir: Path, socket: Path) -> bool:
