@@ -73,10 +73,9 @@ def incidents_in(draft: Draft, area: Area) -> list[Incident]:
 
 def known_for_real(draft: Draft) -> Iterator[Health]:
     """All that is known of everything, without what is left to an exercise under way."""
-    exercises = draft.exercises()
-    if not exercises:
+    if not draft.exercises():
         return draft.healths()
-    return (h for h in draft.healths() if not any(each.speaks_of(h.key.check, h.host) for each in exercises))
+    return (health for health in draft.healths() if not draft.is_left_to_a_drill(health.key.check, health.host))
 
 
 def subjects_in(draft: Draft, area: Area) -> Iterator[Health]:

@@ -1,47 +1,36 @@
 """The outbox of tickets: what was decided to be told is delivered, in order, however long it takes.
 
-One thread owns the queue and starts deliveries; each delivery has a thread of its own, at most WORKERS at
-a time and one for an incident. What came of it goes back to the owner, which writes it down.
-
-Delivery is at least once: a crash between delivering and writing it down delivers again, and the ticket
-system's plugin finds by our id and by the update's key what is already there.
+Deliveries (`agent.runtime.deliveries`), at most WORKERS at a time and one for an incident. After a crash between
+delivering and writing it down the ticket system's plugin finds by our id and by the update's key what is already there.
 """
 
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from agent.errors import Effect, StoreError, TicketError, TicketSystemUnavailable, UnknownSecret
+from agent.errors import Effect, TicketError, TicketSystemUnavailable, UnknownSecret
 from agent.model.commands import UpdateTicket
 from agent.model.events import TicketFiled
 from agent.model.incident import TicketRef
 from agent.model.quantities import say_duration
 from agent.model.text import one_line
 from agent.plugin.api import Secrets, TicketSystem
-from agent.runtime.circuit import LONGEST, Circuit, backoff
+from agent.runtime.circuit import Circuit, backoff
 from agent.runtime.crash_points import CrashPoint, reached
+from agent.runtime.deliveries import IDLE, POLL, Deliveries
 from agent.runtime.redaction import Redactor
 
 logger = logging.getLogger("paramedic.tickets")
 
 WORKERS = 4
-POLL = 0.2
-"""Seconds between two looks at the clock while something waits for its time."""
-
-IDLE = 30.0
-"""Seconds between two looks at an empty queue that nobody announced anything for."""
-
 MANY = 6
 """Updates that wait for one of their incident: they are told as one. In a storm hundreds come within a second, and
 after an outage of the ticket system nobody wants to read each."""
 
-STORE_PAUSE = 5.0
 LONGEST_WAIT = 3600.0
 """Seconds to wait at the most because a ticket system's plugin says so."""
 
@@ -125,7 +114,7 @@ class _Ended:
     error: TicketError | None
 
 
-class Outbox:
+class Outbox(Deliveries[_Ended]):
     """Delivers the queue's updates to one ticket system, from `start` to `stop`.
 
     `post` takes the event that an incident has its ticket; `clock` gives seconds since the epoch.
@@ -141,60 +130,26 @@ class Outbox:
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__("tickets", queue, clock, logger)
         self._queue = queue
         self._tickets = tickets
         self._secrets = secrets
         self._post = post
         self._redactor = redactor
-        self._clock = clock
         self._circuit = Circuit()
-        self._inbox: SimpleQueue[_Ended | None] = SimpleQueue()
-        self._under_way: set[str] = set()
-        self._unwritten: deque[Callable[[], None]] = deque()
         self._refs: dict[str, TicketRef] = {}
         self._last_success: float | None = None
         self._last_error: str | None = None
-        self._unusable = False
-        self._stopping = threading.Event()
-        self._abandoned = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="tickets", daemon=True)
-
-    def start(self) -> None:
-        self._unwritten.append(self._forget_far_times)
-        self._thread.start()
 
     def clock_set(self) -> None:
-        """Waiting times that were counted by the clock as it was are begun afresh; from any thread."""
         self._circuit = Circuit()
-        self._unwritten.append(self._forget_far_times)
-        self.wake()
-
-    def _forget_far_times(self) -> None:
-        """Nothing waits for a time that only a clock which was wrong called near."""
-        self._queue.not_later(self._clock() + LONGEST)
+        super().clock_set()
 
     def use(self, tickets: TicketSystem) -> None:
         """From now on; deliveries under way end as they began, and no other starts for their incidents meanwhile."""
         self._tickets, self._circuit = tickets, Circuit()
         self._last_success = self._last_error = None
         self.wake()
-
-    def wake(self) -> None:
-        """There may be something new in the queue."""
-        self._inbox.put(None)
-
-    def stop(self, within: float) -> bool:
-        """Start nothing more, wait for what is under way. Whether it ended within so many seconds.
-
-        What did not end is delivered again by the next start, which finds what was done.
-        """
-        self._stopping.set()
-        self.wake()
-        if self._thread.is_alive():
-            self._thread.join(within)
-        self._abandoned.set()
-        self.wake()
-        return not self._thread.is_alive()
 
     def state(self) -> TicketsState:
         """Raises StoreError."""
@@ -208,42 +163,6 @@ class Outbox:
             next_attempt=circuit.not_before if circuit.not_before > self._clock() else None,
             queue=self._queue.waiting(),
         )
-
-    def _run(self) -> None:
-        while not self._abandoned.is_set():
-            pause = self._round()
-            if self._stopping.is_set() and not self._under_way and not self._unwritten:
-                return
-            self._listen(pause)
-
-    def _round(self) -> float:
-        """Write down what ended, start what is due. Returns the seconds until the next look."""
-        try:
-            self._write_down()
-            pause = IDLE if self._stopping.is_set() else self._start_due()
-        except StoreError as error:
-            if not self._unusable:
-                logger.error("the queue of tickets cannot be read or written; trying until it can: %s", error)
-            self._unusable = True
-            return STORE_PAUSE
-        except Exception:  # without this thread no ticket would be told anything any more
-            logger.exception("the queue of tickets fails; trying again")
-            return STORE_PAUSE
-        if self._unusable:
-            self._unusable = False
-            logger.info("the queue of tickets can be used again")
-        return pause
-
-    def _listen(self, pause: float) -> None:
-        """Wait for news, and take in all there is."""
-        try:
-            news = self._inbox.get(timeout=pause)
-            while True:
-                if news is not None:
-                    self._take_in(news)
-                news = self._inbox.get_nowait()
-        except Empty:
-            return
 
     def _start_due(self) -> float:
         """Start what may start. Returns the seconds until the next look."""
@@ -312,13 +231,10 @@ class Outbox:
     def _redacted(self, text: str) -> str:
         return self._redactor.redact(one_line(text, ERROR_LIMIT))
 
-    def _write_down(self) -> None:
-        """In order; what fails stays first. Raises StoreError."""
-        while self._unwritten:
-            reached(CrashPoint.TICKET_UNWRITTEN)
-            self._unwritten[0]()
-            self._unwritten.popleft()
-            reached(CrashPoint.TICKET_WRITTEN)
+    def _write_first(self) -> None:
+        reached(CrashPoint.TICKET_UNWRITTEN)
+        super()._write_first()
+        reached(CrashPoint.TICKET_WRITTEN)
 
     def _take_in(self, ended: _Ended) -> None:
         """What an ending means; what is to be written is kept until the store has taken it."""

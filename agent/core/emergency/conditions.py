@@ -212,7 +212,7 @@ class View:
 
     def _healthy(self, of: str | None) -> tuple[int, int, int]:
         """How many hosts are healthy, of how many nothing is known, and how many are looked at."""
-        settings, area, exercises = self._draft.settings, self._area, self._draft.exercises()
+        settings, area, is_left = self._draft.settings, self._area, self._draft.is_left_to_a_drill
         sort, _, name = (of or "").partition(":")
         if sort == "service":
             area = Area(settings.services[name].hosts if name in settings.services else (), (name,), settings)
@@ -224,7 +224,7 @@ class View:
             if not here:
                 continue
             total += 1
-            real = [h for h in here if not any(each.speaks_of(h.key.check, h.host) for each in exercises)]
+            real = [health for health in here if not is_left(health.key.check, health.host)]
             if any(health.is_bad for health in real):
                 continue
             if len(real) < len(here) or any(h.status is None or h.blind_since is not None for h in real):

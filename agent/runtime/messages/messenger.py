@@ -1,8 +1,7 @@
 """Messages to people: what was decided to be said is delivered, in order for each target, or given up and told.
 
-One thread owns the queue and starts deliveries; each delivery has a thread of its own, one for a target, so that one
-which is slow or fails holds up no other. Delivery is at least once: a crash between delivering a message and writing
-that down delivers it again.
+Deliveries (`agent.runtime.deliveries`) of one target follow each other, so that one which is slow or fails holds up no
+other.
 """
 
 import logging
@@ -12,12 +11,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from queue import Empty, SimpleQueue
 
-from agent.errors import MessageError, StoreError
+from agent.errors import MessageError
 from agent.model.events import MessageEnded
 from agent.model.quantities import say_duration
-from agent.runtime.circuit import LONGEST, backoff
+from agent.runtime.circuit import backoff
+from agent.runtime.deliveries import IDLE, POLL, Deliveries
 from agent.runtime.messages.courier import Courier
 from agent.runtime.messages.queue import MessageQueue, QueuedMessage, QueueState
 from agent.runtime.redaction import Redactor
@@ -35,12 +34,6 @@ AT_ONCE = 16
 
 BURST, BURST_WITHIN = 18, 60.0
 """Messages to one target within so many seconds: the chat services block a sender for minutes after twenty."""
-
-POLL = 0.2
-"""Seconds between two looks at the clock while something waits for its time."""
-IDLE = 30.0
-"""Seconds between two looks at an empty queue that nobody announced anything for."""
-STORE_PAUSE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +61,7 @@ class _Ended:
     error: str | None
 
 
-class Messenger:
+class Messenger(Deliveries[_Ended]):
     """Delivers the queue's messages from `start` to `stop`.
 
     `post` takes the event of what came of a message; `clock` gives seconds since the epoch.
@@ -83,92 +76,22 @@ class Messenger:
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__("messages", queue, clock, log)
         self._queue = queue
         self._courier = courier
         self._post = post
         self._redactor = redactor
-        self._clock = clock
-        self._inbox: SimpleQueue[_Ended | None] = SimpleQueue()
-        self._under_way: set[str] = set()
-        self._unwritten: deque[Callable[[], None]] = deque()
         self._silent: dict[str, Silent] = {}
         self._begun: dict[str, deque[float]] = {}
-        self._unusable = False
-        self._stopping = threading.Event()
-        self._abandoned = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="messages", daemon=True)
-
-    def start(self) -> None:
-        self._unwritten.append(self._forget_far_times)
-        self._thread.start()
-
-    def wake(self) -> None:
-        """There may be something new in the queue."""
-        self._inbox.put(None)
-
-    def clock_set(self) -> None:
-        """Waiting times that were counted by the clock as it was are begun afresh; from any thread."""
-        self._unwritten.append(self._forget_far_times)
-        self.wake()
 
     def targets_changed(self) -> None:
         """Whatever waits is tried at once; from any thread."""
         self._unwritten.append(lambda: self._queue.not_later(self._clock()))
         self.wake()
 
-    def stop(self, within: float) -> bool:
-        """Start nothing more, wait for what is under way. Whether it ended within so many seconds.
-
-        What did not end is delivered again by the next start.
-        """
-        self._stopping.set()
-        self.wake()
-        if self._thread.is_alive():
-            self._thread.join(within)
-        self._abandoned.set()
-        self.wake()
-        return not self._thread.is_alive()
-
     def state(self) -> MessengerState:
         """Raises StoreError."""
         return MessengerState(self._queue.state(), tuple(self._silent.copy().values()))
-
-    def _run(self) -> None:
-        while not self._abandoned.is_set():
-            pause = self._round()
-            if self._stopping.is_set() and not self._under_way and not self._unwritten:
-                return
-            self._listen(pause)
-
-    def _round(self) -> float:
-        """Write down what ended, start what is due. Returns the seconds until the next look."""
-        try:
-            while self._unwritten:
-                self._unwritten[0]()
-                self._unwritten.popleft()
-            pause = IDLE if self._stopping.is_set() else self._start_due()
-        except StoreError as error:
-            if not self._unusable:
-                log.error("the queue of messages cannot be read or written; trying until it can: %s", error)
-            self._unusable = True
-            return STORE_PAUSE
-        except Exception:  # without this thread nobody would be told anything any more
-            log.exception("the queue of messages fails; trying again")
-            return STORE_PAUSE
-        if self._unusable:
-            self._unusable = False
-            log.info("the queue of messages can be used again")
-        return pause
-
-    def _listen(self, pause: float) -> None:
-        try:
-            news = self._inbox.get(timeout=pause)
-            while True:
-                if news is not None:
-                    self._take_in(news)
-                news = self._inbox.get_nowait()
-        except Empty:
-            return
 
     def _start_due(self) -> float:
         """Start what may start. Returns the seconds until the next look."""
@@ -236,7 +159,3 @@ class Messenger:
         if known is None:
             log.warning("message %s to %s waits and is tried again: %s", message.id, message.target, error)
         self._silent[message.target] = Silent(message.target, known.since if known else ended.at, error, until)
-
-    def _forget_far_times(self) -> None:
-        """Nothing waits for a time that only a clock which was wrong called near."""
-        self._queue.not_later(self._clock() + LONGEST)
