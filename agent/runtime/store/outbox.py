@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Update, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, update
 
 from agent.errors import StoreCorrupt
 from agent.model.commands import Milestone, UpdateTicket
@@ -15,9 +15,10 @@ from agent.model.incident import Incident, TicketRef
 from agent.model.text import one_line
 from agent.runtime.outbox import OutboxState, Queued
 from agent.runtime.store import timeline
-from agent.runtime.store.codec import dump, load, storable
+from agent.runtime.store.codec import dump, load
 from agent.runtime.store.engine import Database
 from agent.runtime.store.schema import INCIDENTS, TICKET_UPDATES
+from agent.runtime.store.waiting import DELIVERED, WAITING, WaitingRows
 
 log = logging.getLogger("paramedic.tickets")
 
@@ -26,8 +27,8 @@ class UpdateState(StrEnum):
     """SET_ASIDE: delivery was given up; the incident's later updates no longer wait for it. JOINED: a later update of
     the incident tells it (`UpdateTicket.first`)."""
 
-    WAITING = "waiting"
-    DELIVERED = "delivered"
+    WAITING = WAITING
+    DELIVERED = DELIVERED
     SET_ASIDE = "set aside"
     JOINED = "told in a later one"
 
@@ -51,24 +52,6 @@ _DUE = (
     .order_by(_COLUMNS.queued_at, _COLUMNS.key)
     .limit(bindparam("limit"))
 )
-_DELIVERED = (
-    update(TICKET_UPDATES)
-    .where(_COLUMNS.key == bindparam("update"))
-    .values(state=UpdateState.DELIVERED.value, delivered_at=bindparam("at"))
-)
-_POSTPONED = (
-    update(TICKET_UPDATES)
-    .where(_COLUMNS.key == bindparam("update"), _IS_WAITING)
-    .values(not_before=bindparam("until"), last_error=bindparam("error"), attempts=_COLUMNS.attempts + 1)
-)
-_NOT_LATER = (
-    update(TICKET_UPDATES).where(_IS_WAITING, _COLUMNS.not_before > bindparam("at")).values(not_before=bindparam("at"))
-)
-_SET_ASIDE = (
-    update(TICKET_UPDATES)
-    .where(_COLUMNS.key == bindparam("update"), _IS_WAITING)
-    .values(state=UpdateState.SET_ASIDE.value, last_error=bindparam("error"), attempts=_COLUMNS.attempts + 1)
-)
 _BEHIND = (
     select(_COLUMNS.key, _COLUMNS.payload)
     .where(_COLUMNS.incident == bindparam("of"), _COLUMNS.number > bindparam("after"), _IS_WAITING)
@@ -76,18 +59,6 @@ _BEHIND = (
 )
 _JOIN = update(TICKET_UPDATES).where(_COLUMNS.key == bindparam("update")).values(state=UpdateState.JOINED.value)
 _TELL_ALL = update(TICKET_UPDATES).where(_COLUMNS.key == bindparam("update")).values(payload=bindparam("all"))
-_COUNTS = (
-    select(_COLUMNS.state, func.count().label("number"), func.min(_COLUMNS.queued_at).label("oldest"))
-    .where(_COLUMNS.state.in_([UpdateState.WAITING.value, UpdateState.SET_ASIDE.value]))
-    .group_by(_COLUMNS.state)
-)
-
-_LAST_ERROR = (
-    select(_COLUMNS.last_error)
-    .where(_IS_WAITING, _COLUMNS.last_error.is_not(None))
-    .order_by(_COLUMNS.not_before.desc())
-    .limit(1)
-)
 
 
 def row(command: UpdateTicket, at: float) -> dict[str, object]:
@@ -124,11 +95,11 @@ def as_one(updates: Sequence[UpdateTicket]) -> UpdateTicket:
     return replace(last, text=f"{last.text}\n\n{said}", first=before[0].number)
 
 
-class StoredTicketQueue:
-    """The `TicketQueue` in the record's database; every method is a transaction of its own. All raise StoreError."""
+class StoredTicketQueue(WaitingRows):
+    """The `TicketQueue` in the record's database."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        super().__init__(database, TICKET_UPDATES, _COLUMNS.key, UpdateState.SET_ASIDE.value)
 
     def due(self, now: float, limit: int) -> Sequence[Queued]:
         """The first waiting update of each incident, unless it was postponed beyond `now`; longest queued first.
@@ -169,21 +140,9 @@ class StoredTicketQueue:
                 connection.execute(_TELL_ALL, {"update": joint.key, "all": dump(joint)})
                 connection.execute(_JOIN, [{"update": command.key} for command in joining[:-1]])
 
-    def delivered(self, key: str, at: float) -> None:
-        """The ticket system has it. Also after it was set aside: someone delivered it all the same."""
-        self._change(_DELIVERED, {"update": key, "at": at})
-
-    def postponed(self, key: str, not_before: float, error: str) -> None:
-        """An attempt failed: it is counted, and the next one comes not before then (seconds since the epoch)."""
-        self._change(_POSTPONED, {"update": key, "until": not_before, "error": storable(error)})
-
     def set_aside(self, key: str, at: float, error: str) -> None:
         """Delivery is given up, so that the incident's later updates get their turn."""
-        self._change(_SET_ASIDE, {"update": key, "error": storable(error)})
-
-    def not_later(self, at: float) -> None:
-        """What was postponed beyond then (seconds since the epoch) is due then."""
-        self._change(_NOT_LATER, {"at": at})
+        self.given_up(key, error)
 
     def ticket_of(self, incident: str) -> TicketRef | None:
         with self._database.reading() as connection:
@@ -191,17 +150,5 @@ class StoredTicketQueue:
         return None if body is None else load(Incident, body, f"incident {incident}").ticket
 
     def waiting(self) -> OutboxState:
-        with self._database.reading() as connection:
-            counts = {found.state: found for found in connection.execute(_COUNTS)}
-            error = connection.scalar(_LAST_ERROR)
-        waiting, aside = counts.get(UpdateState.WAITING), counts.get(UpdateState.SET_ASIDE)
-        return OutboxState(
-            waiting=waiting.number if waiting else 0,
-            set_aside=aside.number if aside else 0,
-            oldest=waiting.oldest if waiting else None,
-            last_error=error,
-        )
-
-    def _change(self, statement: Update, values: dict[str, object]) -> None:
-        with self._database.writing() as connection:
-            connection.execute(statement, values)
+        found = self.counted()
+        return OutboxState(found.waiting, found.oldest, found.last_error, found.given_up)
