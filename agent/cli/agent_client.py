@@ -7,18 +7,16 @@ import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from agent.cli.exits import Code, Failure
 from agent.cli.places import is_trusted
+from agent.runtime.control.exchange import LONGEST, exchange
 
 _CLAIM_HEADER = "paramedic-for"
 _CODES = {403: Code.NOT_ALLOWED, 503: Code.NO}
 _ANSWERS_WITHIN = 30.0
 """Seconds; an act is answered when it is committed, by the agent's own limit within 15."""
-
-_LONGEST = 256 << 20
-"""Bytes of an answer: more than the longest story, and less than would use up this machine."""
 
 
 class NoAgent(Failure):
@@ -45,15 +43,14 @@ class AgentClient:
     def _answer(
         self, method: str, path: Sequence[str], query: str, body: Mapping[str, object] | None, within: float
     ) -> Any:
-        target = "/v1/" + "/".join(quote(part, safe="") for part in path) + (f"?{query}" if query else "")
-        connection = _Connection(self._connected(within), within)
+        connected = self._connected(within)
         try:
-            connection.request(method, target, json.dumps(body) if body else None, _headers())
-            response = connection.getresponse()
-            content = response.read(_LONGEST + 1)
-            if len(content) > _LONGEST:
-                raise Failure(Code.NO, f"the agent's answer is longer than {_LONGEST >> 20} MiB")
-            return _understood(response.status, content)
+            status, content = exchange(
+                connected, method, path, query=query, body=body, headers=_headers(), within=within
+            )
+            if len(content) > LONGEST:
+                raise Failure(Code.NO, f"the agent's answer is longer than {LONGEST >> 20} MiB")
+            return _understood(status, content)
         except TimeoutError:
             text = f"the agent has not answered within {within:g} s; what was asked may still be done"
             raise Failure(Code.NO, text) from None
@@ -61,8 +58,6 @@ class AgentClient:
             raise NoAgent(
                 f"the agent went away before it answered ({error}); what was asked may still be done"
             ) from None
-        finally:
-            connection.close()
 
     def _connected(self, within: float) -> socket.socket:
         tried = []
@@ -89,22 +84,8 @@ class AgentClient:
         raise NoAgent(_nobody(tried))
 
 
-class _Connection(http.client.HTTPConnection):
-    """Over a socket that is connected already."""
-
-    def __init__(self, connected: socket.socket, within: float) -> None:
-        super().__init__("paramedic", timeout=within)
-        self.sock = connected
-
-    def send(self, data: Any) -> None:
-        try:
-            super().send(data)
-        except BrokenPipeError:
-            return  # the agent has answered before it heard all; its answer is there to be read
-
-
 def _headers() -> dict[str, str]:
-    headers = {"Content-Type": "application/json", "Connection": "close"}
+    headers = {}
     behind = os.environ.get("SUDO_USER", "")
     if os.geteuid() == 0 and behind.isascii() and behind.isprintable() and behind:
         headers[_CLAIM_HEADER] = behind

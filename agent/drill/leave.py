@@ -13,9 +13,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from agent.drill.begun import DrillRefused
+from agent.runtime.control.exchange import exchange
 
 log = logging.getLogger("paramedic.drill")
 
@@ -136,26 +136,11 @@ def give_back(socket_path: Path, id: str, reason: str) -> None:
 
 def _asked(socket_path: Path, method: str, path: tuple[str, ...], body: Mapping[str, object] | None) -> tuple[int, Any]:
     """Raises OSError, HTTPException."""
-    connection = _Connection(socket_path)
-    try:
-        target = "/v1/" + "/".join(quote(part, safe="") for part in path)
-        headers = {"Content-Type": "application/json", "Connection": "close"}
-        connection.request(method, target, None if body is None else json.dumps(body), headers)
-        response = connection.getresponse()
-        return response.status, _read(response.read())
-    finally:
-        connection.close()
-
-
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("paramedic", timeout=_ANSWERS_WITHIN)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(os.fspath(self._path))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connected:
+        connected.settimeout(_ANSWERS_WITHIN)
+        connected.connect(os.fspath(socket_path))
+        status, content = exchange(connected, method, path, body=body, within=_ANSWERS_WITHIN)
+        return status, _read(content)
 
 
 def _read(content: bytes) -> Any:

@@ -31,7 +31,7 @@ class Progress:
     """Told about once a second, and whenever there is something to say. `text`: empty when there is not.
 
     `judged`: the expectations as they stand; `left`: seconds until the deadline, None before the first fault;
-    `since`: seconds since the first fault; `socket`: where the drill's own agent answers, empty before it does.
+    `since`: seconds since the first fault.
     """
 
     id: str
@@ -40,7 +40,6 @@ class Progress:
     judged: tuple[Judged, ...] = ()
     left: float | None = None
     since: float | None = None
-    socket: str = ""
 
 
 class Stop:
