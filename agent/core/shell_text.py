@@ -9,7 +9,7 @@ It is no whole shell: behind what would take one, and behind what shells read di
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _HEREDOC = re.compile(r"<<(-?)[ \t]*(['\"]?)([A-Za-z_][\w.-]*)\2(?=[\s;&|<>()])")
 """One whose end is plain to see. The end of the text is none: a value may follow, and belong to the word."""
@@ -24,7 +24,10 @@ _WHERE = {
     "((": "in arithmetic",
     "${": 'inside "…"',
     "`": "inside `…`",
-    _LOST: "behind what cannot be told for sure (an unusual here-document, $[…], quotes within $((…)), ${…} or $'…')",
+    _LOST: (
+        "behind what cannot be told for sure (an unusual here-document, $[…], quotes within $((…)), ${…} or $'…', "
+        "quotes that one branch opens and another closes)"
+    ),
     "\\": "after a backslash",
     "$": "right after a $",
 }
@@ -39,13 +42,24 @@ class _Heredoc:
     literal: bool
 
 
+@dataclass(slots=True)
 class ShellText:
-    """Reads a command from left to right and knows what the shell would make of the next character."""
+    """Reads a command from left to right and knows what the shell would make of the next character.
 
-    def __init__(self) -> None:
-        self._inside: list[str] = []  # what is open, innermost last: one of ' $' " # << ( (( ${ ` ?
-        self._heredocs: list[_Heredoc] = []  # announced on this line; their bodies start on the next
-        self._before = "\n"
+    Two of them are equal if they make the same of all that may follow.
+    """
+
+    _inside: list[str] = field(default_factory=list)  # what is open, innermost last: one of ' $' " # << ( (( ${ ` ?
+    _heredocs: list[_Heredoc] = field(default_factory=list)  # announced on this line; their bodies start on the next
+    _before: str = "\n"
+
+    @classmethod
+    def lost(cls) -> "ShellText":
+        """One that takes no value any more."""
+        return cls([_LOST])
+
+    def copy(self) -> "ShellText":
+        return ShellText(list(self._inside), list(self._heredocs), self._before)
 
     def read(self, text: str) -> None:
         """Go over the author's text."""
@@ -60,7 +74,7 @@ class ShellText:
     def misplaced(self) -> str | None:
         """Why a quoted value must not stand here, as `inside "…"`; None where it may."""
         inside = self._inside[-1] if self._inside else ""
-        if self._before in ("\\", "$") and inside not in ("'", "$'", "#", "<<"):
+        if self._before in ("\\", "$") and inside not in ("'", "$'", "#", "<<", _LOST):
             return _WHERE[self._before]
         if "`" in self._inside and inside != _LOST:
             return _WHERE["`"]  # which ends at the next one, be it in quotes
@@ -69,6 +83,12 @@ class ShellText:
     def _step(self, text: str, at: int) -> int:
         """Read what starts at `at`; answers where to go on."""
         inside = self._inside[-1] if self._inside else ""
+        if inside not in ("'", "$'", "#", "<<"):  # where a line goes on behind a backslash as if there were no newline
+            if text.startswith("\\\n", at) and self._before != "\\":
+                return at + 2
+            if text[at] == "\n" and self._before == "\\":
+                self._inside.append(_LOST)  # what was before the backslash is forgotten
+                return len(text)
         match inside:
             case "<<":
                 return self._heredoc_line(text, at)
@@ -112,7 +132,7 @@ class ShellText:
             self._heredocs.append(_Heredoc(end, bool(tabs), bool(quote)))
             self._before = "x"
             return announced.end()
-        elif text.startswith("<<", at) or (char == "[" and self._before == "$"):
+        elif text.startswith("<<", at) or (char == "<" == self._before) or (char == "[" and self._before == "$"):
             self._inside.append(_LOST)
         self._before = char
         return at + 1

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Iterator
 
 from jinja2 import Environment, meta, nodes
 
-from agent.core.shell_text import ShellText
-
 
 def unknown_names(tree: nodes.Template, known: frozenset[str], sandbox: Environment) -> list[str]:
     """Names, filters and tests that do not exist, and secrets that a filter would spoil."""
@@ -77,28 +75,6 @@ def secret_names(tree: nodes.Template) -> frozenset[str]:
         for call in tree.find_all(nodes.Call)
         if _is_secret(call) and call.args and isinstance(call.args[0], nodes.Const)
     )
-
-
-def misplaced_values(tree: nodes.Template) -> Iterator[str]:
-    """Values that stand where quoting cannot protect them."""
-    text = ShellText()
-    for output in tree.find_all(nodes.Output):
-        for child in output.nodes:
-            if isinstance(child, nodes.TemplateData):
-                text.read(child.data)
-                continue
-            where = text.misplaced()
-            if where and not (isinstance(child, nodes.Filter) and child.name == "raw_shell"):
-                yield (
-                    f"{_spoken(child)} stands {where}, where it cannot be quoted safely: it is quoted by itself, so "
-                    'close your quotes before it ("text "{{ x }}" text"), or say {{ x | raw_shell }} if it is harmless'
-                )
-            text.read_value()
-
-
-def _spoken(node: nodes.Node) -> str:
-    names = [name.name for name in ([node] if isinstance(node, nodes.Name) else node.find_all(nodes.Name))]
-    return "{{ " + names[0] + " … }}" if names else "a value"
 
 
 def _is_secret(node: nodes.Node) -> bool:

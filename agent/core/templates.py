@@ -17,7 +17,8 @@ from pydantic import BaseModel, ValidationError
 
 from agent.core.sandbox import Sandbox
 from agent.core.secret_token import without_marks
-from agent.core.template_faults import misplaced_values, secret_names, unknown_names
+from agent.core.shell_values import misplaced_values
+from agent.core.template_faults import secret_names, unknown_names
 from agent.errors import ParamedicError
 from agent.model.execution import StepOutcome, StepStatus
 from agent.model.incident import Incident
@@ -110,7 +111,7 @@ def problems(template: str, known: frozenset[str], *, shell: bool = False) -> li
         tree = _parsed(template, shell)
     except TemplateSyntaxError as error:
         return [_syntax(template, error)]
-    return unknown_names(tree, known, _SANDBOXES[shell]) + (list(misplaced_values(tree)) if shell else [])
+    return unknown_names(tree, known, _SANDBOXES[shell]) + (misplaced_values(tree) if shell else [])
 
 
 def expression_problems(expression: str, known: frozenset[str]) -> list[str]:
@@ -190,9 +191,8 @@ def _untrusted(value: Any) -> Any:
 @lru_cache(4096)
 def _compiled(template: str, shell: bool) -> Template:
     tree = _parsed(template, shell)
-    wrong = next(misplaced_values(tree), None) if shell else None
-    if wrong:
-        raise TemplateFailed(template, wrong)
+    if shell and (wrong := misplaced_values(tree)):
+        raise TemplateFailed(template, wrong[0])
     return _SANDBOXES[shell].from_string(template)
 
 

@@ -83,6 +83,8 @@ LOOPHOLES = (
     ("""echo "${x:-'" {{ v }}'}\"""", "$(touch {})"),
     ("for ((i = {{ v }}; i < 9; i++)); do break; done", "a[$(touch {})]"),
     ("echo $[ {{ v }} ]", "$(touch {})"),
+    ("echo \\\n# {{ v }}", "\ntouch {} #"),
+    ("cat <\\\n<E\n{{ v }}\nE\n", "$(touch {})"),
 )
 """Templates, and values that would be run although they are quoted, in one shell or another."""
 
@@ -123,14 +125,27 @@ def test_what_a_value_could_do_in_a_real_shell_is_why_its_place_is_refused(
         ("cat <<EOF\nx\\\nEOF\n{{ v }}\nEOF\n", "in a here-document"),
         ("cat <<-EOF\n\t EOF\n{{ v }}\nEOF\n", "in a here-document"),
         *((f"{hard} {{{{ v }}}}", "cannot be told") for hard in HARD),
+        ("{% if b %}echo '{% endif %}{{ v }}", "inside '…' (when a branch or a value before it is left out)"),
+        ("{% if b %}'{% endif %}a{% if b %}'{% endif %}{{ v }}", "inside '…' (when"),
+        ("echo{% if b %} '{% else %} {% endif %}'{{ v }}", "inside '…' (when"),
+        ("echo{% if b %} '{% elif v %} {% endif %}'{{ v }}", "inside '…' (when"),
+        ("echo {% for x in b %}{{ v | raw_shell }} '{% endfor %}{{ v }}", "cannot be told"),
+        ("echo {% for x in b %}a{% else %}'{% endfor %}{{ v }}", "inside '…' (when"),
+        ("echo {% for x in b %}'{{ v }}{% endfor %}", "inside '…'"),
+        ("echo {% for x in b %}({% endfor %} {{ v }}", "cannot be told"),
+        ("echo {{ b }}# {{ v }}", "in a comment (when"),
+        ("cat <{% if b %}<E{% endif %}\n{{ v }}\nE\n", "cannot be told"),
+        ("{% set x %}'{{ v }}'{% endset %}echo {{ x }}", "inside '…'"),
+        ("{% with x = 1 %}echo '{% endwith %}{{ v }}", "inside '…'"),
+        ("echo \\{% if b %}{% endif %}\n# {{ v }}", "cannot be told"),
     ],
 )
 def test_a_value_where_quoting_cannot_protect_it_is_refused(template: str, where: str) -> None:
-    (problem,) = problems(template, frozenset({"v"}), shell=True)
+    (problem,) = problems(template, frozenset({"v", "b"}), shell=True)
     assert where in problem
     with pytest.raises(TemplateFailed, match="cannot be quoted safely"):
-        render(template, {"v": "x"}, shell=True)
-    assert problems(template, frozenset({"v"})) == []
+        render(template, {"v": "x", "b": []}, shell=True)
+    assert problems(template, frozenset({"v", "b"})) == []
 
 
 @pytest.mark.parametrize(
@@ -156,10 +171,35 @@ def test_a_value_where_quoting_cannot_protect_it_is_refused(template: str, where
         "echo ${x:-y} ${x:-{{ v }}}",
         'echo "${x:-y} ${x}" {{ v }}',
         "[ $(( $(cat '/x') + 1 )) = {{ v }} ]",
+        "echo{% if b %} '-n' \"{% else %} \"{% endif %}it's\" {{ v }}",
+        "echo {% for x in b %}'it' {{ x }} {% endfor %}{{ v }}",
+        "{% set x %}it's{% endset %}echo {{ x }} {{ v }}",
+        "{% set x = b %}{% with y = x %}echo {{ y }}{% endwith %} {{ v }}",
+        "echo a \\\n  {{ v }}",
+        "echo 'a\\\nb' {{ v }}",
+        "echo {{ v }}a#{{ v }}",
     ],
 )
 def test_a_value_where_the_shell_reads_words_is_fine(template: str) -> None:
-    assert problems(template, frozenset({"v"}), shell=True) == []
+    assert problems(template, frozenset({"v", "b"}), shell=True) == []
+
+
+def test_text_that_a_tag_would_change_after_quoting_is_refused() -> None:
+    """A filter over a whole text could take the quotes off again."""
+    for template in ("{% filter truncate(3) %}{{ v }}{% endfilter %}", "{% macro m() %}'{% endmacro %}echo {{ m() }}"):
+        (problem,) = problems(template, frozenset({"v"}), shell=True)
+        assert "blocks cannot be used in a command" in problem
+        assert problems(template, frozenset({"v"})) == []
+
+
+def test_reading_a_template_of_many_branches_takes_no_longer_than_its_length_allows() -> None:
+    """Each branch could double the ways of reading what follows."""
+    branches = "".join(f"{{% if b %}}{quote}{{% endif %}}" for quote in "'\"`(" * 50)
+    (problem,) = problems(f"echo {branches} {{{{ v }}}}", frozenset({"v", "b"}), shell=True)
+    assert "cannot be told" in problem
+    assert problems("echo " + "{{ v }}" * 100, frozenset({"v"}), shell=True) == []
+    loops = "{% for x in b %}'" * 10 + "{{ v }}" + "{% endfor %}" * 10
+    assert problems(f"echo {loops}", frozenset({"v", "b"}), shell=True)
 
 
 def test_a_secret_is_a_token_until_it_is_substituted() -> None:
