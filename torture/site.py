@@ -31,6 +31,7 @@ tickets:
   preset: roundup
   url: {url}
   basic: {{user: {user}, password: tracker}}
+  settles_within: 3s
   prefix: {prefix}-
 secrets:
   tracker: {{file: {password}}}

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from agent.model.command_result import CommandResult
 from agent.model.commands import UpdateTicket
@@ -16,6 +16,7 @@ from agent.model.execution import StepOutcome
 from agent.model.incident import TicketRef
 from agent.model.inventory import Host
 from agent.model.observation import Answer
+from agent.model.quantities import Duration
 from agent.model.threshold import Reading
 
 
@@ -138,6 +139,10 @@ class TicketSystem(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: ClassVar[str]
+    settles_within: Duration = Field(
+        default=30.0,
+        description="How long it may still be at a filing whose answer was never heard; only then it is looked up.",
+    )
 
     @property
     def system(self) -> str:

@@ -38,10 +38,6 @@ ERROR_LIMIT = 1000
 SECRET_PAUSE = 60.0
 """Seconds until a secret that was not there is asked for again."""
 
-DOUBT = 30.0
-"""Seconds until an update that the ticket system may have taken is tried again. One that is so slow that we gave
-up waiting may still be at it: looked up at once, what it is about to file would be missing, and be filed again."""
-
 
 @dataclass(frozen=True, slots=True)
 class Queued:
@@ -77,6 +73,9 @@ class TicketQueue(Protocol):
 
     def join_behind(self, update: UpdateTicket) -> None:
         """Let the updates that wait behind this one, which is about to be delivered, be told as one."""
+
+    def not_before(self, key: str, at: float) -> None:
+        """It is not due before then, unless `postponed` says otherwise. Counts no attempt."""
 
     def postponed(self, key: str, not_before: float, error: str) -> None:
         """Counts an attempt."""
@@ -185,7 +184,10 @@ class Outbox(Deliveries[_Ended]):
         if known == fresh:
             self._refs.pop(incident, None)
         # The event with a fresh ticket may still be on its way into the incident.
-        arguments = (self._tickets, queued, self._in_this_system(fresh) or self._in_this_system(known))
+        ticket = self._in_this_system(fresh) or self._in_this_system(known)
+        if ticket is None:  # killed while it files, the next agent is in the same doubt as one that heard nothing
+            self._queue.not_before(queued.update.key, self._clock() + self._tickets.settles_within)
+        arguments = (self._tickets, queued, ticket)
         threading.Thread(target=self._deliver, args=arguments, name=f"ticket of {incident}", daemon=True).start()
         self._under_way.add(incident)
 
@@ -261,7 +263,7 @@ class Outbox(Deliveries[_Ended]):
             return partial(self._queue.set_aside, key, ended.at, str(error))
         if ended.queued.attempts == 0:
             logger.warning("ticket update %s waits: %s", key, error)
-        wait = max(backoff(ended.queued.attempts + 1), error.retry_after or 0.0, _doubt(error))
+        wait = max(backoff(ended.queued.attempts + 1), error.retry_after or 0.0, self._doubt(error))
         return partial(self._queue.postponed, key, ended.at + wait, str(error))
 
     def _unavailable(self, at: float, error: TicketSystemUnavailable) -> float:
@@ -273,9 +275,10 @@ class Outbox(Deliveries[_Ended]):
         if self._circuit.failed(at, error.retry_after):
             logger.warning("no ticket gets through, updates are kept and tried again: %s", error)
         wait = 0.0 if self._circuit.is_open else backoff(self._circuit.failures)
-        return at + max(wait, _doubt(error))
+        return at + max(wait, self._doubt(error))
 
-
-def _doubt(error: TicketError) -> float:
-    """Seconds."""
-    return DOUBT if error.effect is Effect.UNKNOWN else 0.0
+    def _doubt(self, error: TicketError) -> float:
+        """Seconds until an update that may have been taken unseen is tried again: looked up at once, what a slow ticket
+        system is about to file would be missing, and be filed again.
+        """
+        return self._tickets.settles_within if error.effect is Effect.UNKNOWN else 0.0

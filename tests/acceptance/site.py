@@ -60,6 +60,7 @@ tickets:
   preset: roundup
   url: {url}
   basic: {{user: {user}, password: tracker}}
+  settles_within: 3s
   prefix: {prefix}-  # the tracker is shared with other tests, whose incidents have the same numbers
 secrets:
   tracker: {{file: tracker-password}}

@@ -205,6 +205,9 @@ class Forgetful:
     def not_later(self, at: float) -> None:
         self._queue.not_later(at)
 
+    def not_before(self, key: str, at: float) -> None:
+        self._queue.not_before(key, at)
+
     def delivered(self, key: str, at: float) -> None:
         if key not in self._failed:
             self._failed.add(key)
@@ -263,6 +266,24 @@ def test_what_may_have_been_filed_is_looked_for_when_it_must_be_there(desk: Desk
     outbox.wake()
     until(desk.delivered, within=20, what="all is told")
     assert [call for call in ledger.calls if call.startswith("create")] == ["create INC-1/1"]
+
+
+def test_an_agent_killed_while_a_slow_system_files_leaves_no_second_ticket(desk: Desk) -> None:
+    slow, quick, answered = Ledger(), Ledger(), threading.Event()
+    slow.failing = lambda call: answered.wait(60) and None if call.startswith("create") else None
+    killed = desk.outbox(RememberedTickets(ledger=slow))
+    desk.tell("INC-1", Milestone.OPENED)
+    until(lambda: "create INC-1/1" in slow.calls, within=20, what="it is being filed")
+    killed.stop(0)
+    started = desk.clock.readings
+    desk.outbox(RememberedTickets(ledger=quick))
+    until(lambda: desk.clock.readings > started + 5, within=20, what="the next agent has looked at its queue")
+    assert quick.calls == [], "what is about to be filed is not there yet"
+    quick.texts["INC-1"] = []
+    desk.clock.pass_by(30)
+    until(desk.delivered, within=20, what="all is told")
+    assert quick.calls == ["find INC-1", "update INC-1/1"]
+    answered.set()
 
 
 def test_a_clock_set_back_by_a_day_makes_no_ticket_wait_for_a_day(desk: Desk) -> None:
