@@ -1,7 +1,7 @@
 """Bringing what people wrote into the shape the models take, and finding the keys no model knows.
 
 Three things people may write are not what the models hold: one word where a list is taken, a bare
-number with a decimal point where a duration or share is taken (the models take that as already parsed),
+number with a decimal point where a duration is taken (the models take that as already parsed),
 and keys that do not exist. They are settled here, before validation, because only here both the model
 and the place of the value are known.
 """
@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 
 from agent.config.problem import Path, say_known
-from agent.model.quantities import parse_duration, parse_share
+from agent.model.quantities import parse_duration
 
 
 class Finding(NamedTuple):
@@ -62,7 +62,7 @@ def keys(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
 @cache
 def _field_shape(model: type[BaseModel], key: str) -> _Shape | None:
     field = keys(model)[key]
-    if _is_parsed_number(field.metadata):
+    if _is_duration(field.metadata):
         return _number_as_text
     return _shape_of(field.annotation)
 
@@ -71,7 +71,7 @@ def _shape_of(annotation: Any) -> _Shape | None:
     """How to shape a value of this type; None where there is nothing to do."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _number_as_text if _is_parsed_number(arguments[1:]) else _shape_of(arguments[0])
+        return _number_as_text if _is_duration(arguments[1:]) else _shape_of(arguments[0])
     if origin in (Union, types.UnionType):
         shapes = [shape for shape in map(_shape_of, arguments) if shape]
         return shapes[0] if len(shapes) == 1 and len(arguments) == 2 and type(None) in arguments else None
@@ -84,9 +84,9 @@ def _shape_of(annotation: Any) -> _Shape | None:
     return None
 
 
-def _is_parsed_number(metadata: object) -> bool:
+def _is_duration(metadata: object) -> bool:
     return isinstance(metadata, list | tuple) and any(
-        isinstance(entry, BeforeValidator) and entry.func in (parse_duration, parse_share) for entry in metadata
+        isinstance(entry, BeforeValidator) and entry.func is parse_duration for entry in metadata
     )
 
 

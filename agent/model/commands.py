@@ -87,5 +87,4 @@ class SendMessage:
     at: float
 
 
-Durable = RunStep | UpdateTicket | SendMessage
 Command = RunStep | UpdateTicket | SendMessage | Ask

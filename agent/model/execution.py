@@ -125,9 +125,6 @@ class Execution:
     signed_by: str = ""
     plan: str | None = None
 
-    def run_on(self, host: str) -> HostRun:
-        return next(run for run in self.runs if run.host == host)
-
     @property
     def is_running(self) -> bool:
         return self.outcome is None

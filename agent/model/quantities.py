@@ -145,7 +145,6 @@ Duration = Annotated[
 Size = Annotated[
     int, BeforeValidator(parse_size), WithJsonSchema({"type": ["string", "integer"], "examples": ["64KiB"]})
 ]
-Share = Annotated[float, BeforeValidator(parse_share), WithJsonSchema({"type": "string", "examples": ["25%"]})]
 HostCount = Annotated[
     CountOrShare,
     BeforeValidator(parse_count_or_share),

@@ -97,7 +97,6 @@ class TicketsState:
 
     available: bool | None
     down_since: float | None
-    last_success: float | None
     last_error: str | None
     next_attempt: float | None
     queue: OutboxState
@@ -137,7 +136,7 @@ class Outbox(Deliveries[_Ended]):
         self._redactor = redactor
         self._circuit = Circuit()
         self._refs: dict[str, TicketRef] = {}
-        self._last_success: float | None = None
+        self._got_through = False
         self._last_error: str | None = None
 
     def clock_set(self) -> None:
@@ -147,17 +146,16 @@ class Outbox(Deliveries[_Ended]):
     def use(self, tickets: TicketSystem) -> None:
         """From now on; deliveries under way end as they began, and no other starts for their incidents meanwhile."""
         self._tickets, self._circuit = tickets, Circuit()
-        self._last_success = self._last_error = None
+        self._got_through, self._last_error = False, None
         self.wake()
 
     def state(self) -> TicketsState:
         """Raises StoreError."""
         circuit = self._circuit
-        tried = self._last_success is not None or self._last_error is not None
+        tried = self._got_through or self._last_error is not None
         return TicketsState(
             available=not circuit.is_open if tried else None,
             down_since=circuit.down_since,
-            last_success=self._last_success,
             last_error=self._last_error,
             next_attempt=circuit.not_before if circuit.not_before > self._clock() else None,
             queue=self._queue.waiting(),
@@ -255,7 +253,7 @@ class Outbox(Deliveries[_Ended]):
         if self._circuit.answered():
             logger.info("tickets get through again after %s", say_duration(ended.at - down_since))
         if error is None:
-            self._last_success, self._last_error = ended.at, None
+            self._got_through, self._last_error = True, None
             return partial(self._queue.delivered, key, ended.at)
         self._last_error = str(error)
         if not error.retryable:

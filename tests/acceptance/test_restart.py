@@ -106,7 +106,7 @@ def test_a_stop_during_verification_verifies_anew(site: Site, daemon: Daemon, ss
     assert not daemon.told().has("verification")
 
     # The time for the verification runs out while nobody can verify: that must not count.
-    deadline = daemon.executions()[0].run_on("web1").deadline
+    deadline = daemon.executions()[0].runs[0].deadline
     assert deadline is not None
     until(lambda: time.time() > deadline, within=20, what="the deadline of the verification has passed")
     daemon.start()

@@ -66,7 +66,7 @@ def test_a_rollback_that_fails_is_told_and_not_rolled_back() -> None:
     ward.ends(exit=1)
     ward.ends(exit=1)
     assert ward.execution().outcome is Outcome.FAILED
-    assert "the rollback failed too: step 'undo' failed" in ward.execution().run_on("web1").reason
+    assert "the rollback failed too: step 'undo' failed" in ward.execution().runs[0].reason
 
 
 def test_what_cannot_be_asked_after_the_treatment_is_neither_well_nor_rolled_back() -> None:
@@ -161,7 +161,7 @@ def test_verify_by_a_check_that_has_no_subject_falls_back_on_what_is_ill() -> No
     ward = Ward(shop(runbook("light", verify=Verify(checks=("disk",)))))
     ward.falls_ill()
     ward.ends()
-    assert ward.execution().run_on("web1").verify == tuple(s.key for s in ward.incident().symptoms)
+    assert ward.execution().runs[0].verify == tuple(s.key for s in ward.incident().symptoms)
 
 
 def test_recovery_during_the_treatment_ends_it_well() -> None:
