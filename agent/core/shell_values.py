@@ -77,8 +77,10 @@ class _Reading:
     def _loop(self, node: nodes.For) -> None:
         before = self._ways
         once = self._through(node.body, before)
-        settled = all(way in once for way in self._through(node.body, once))  # and so for any number of rounds
-        self._ways = _distinct([*once, *self._through(node.else_, before)]) if settled else [ShellText.lost()]
+        twice = self._through(node.body, once)
+        never = self._through(node.else_, before)
+        settled = all(way in once for way in twice)  # and so after any number of rounds
+        self._ways = _distinct([*once, *never]) if settled else [ShellText.lost()]
 
     def _through(self, body: Sequence[nodes.Node], before: Sequence[ShellText]) -> list[ShellText]:
         """The states after a text that is read in these states."""
