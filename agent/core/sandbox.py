@@ -101,7 +101,7 @@ def _word(value: object) -> object:
     if isinstance(value, _Raw | Undefined):  # an undefined value raises when Jinja makes it a string
         return value
     if isinstance(value, list | tuple):
-        return " ".join(str(_word(item)) for item in value)
+        return " ".join(filter(None, (str(_word(item)) for item in value)))
     return quote_around(str(_text(value)))
 
 

@@ -3,34 +3,39 @@
 `shlex.quote` protects a value only where the shell reads words: inside the author's own quotes, a comment
 or a here-document the added quotes are text, and the value is read as shell again. So a template that
 puts a value there is refused, with what would be right. The grammar is POSIX.1-2024, XCU 2.2 (Quoting),
-2.3 (Token Recognition), 2.6.4 (Arithmetic Expansion) and 2.7.4 (Here-Document), plus bash's `$'…'` and `((…))`.
+2.3 (Token Recognition), 2.6 (Word Expansions) and 2.7.4 (Here-Document).
 
-It is no whole shell: behind what would take one, and behind what shells read differently, no value may stand at all.
+It is no whole shell, and does not guess. It knows what is plain to read for dash, bash and busybox alike; behind
+anything else it is lost, and takes no value any more.
 """
 
 import re
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-_HEREDOC = re.compile(r"<<(-?)[ \t]*(['\"]?)([A-Za-z_][\w.-]*)\2(?=[\s;&|<>()])")
+_HEREDOC = re.compile(r"<<(-?)[ \t]*(['\"]?)([A-Za-z_]\w*)\2(?=[ \t\n;&|>])", re.ASCII)
 """One whose end is plain to see. The end of the text is none: a value may follow, and belong to the word."""
 
-_LOST = "?"
+_PLAIN_EXPANSION = r"""
+    \$\$
+  | \$\{ [#!]? (?: \w++ | [@*?$!-] ) (?: \[[\w@*]++\] )?
+    (?: (?: :?[-=+?] | %%? | \#\#? | //? | : | ,,? | \^\^? ) (?: [\w .,/:%+=@*?~^#-] | \$\w++ )*+ )? \}
+  | \$\(\( (?: [\w\s+*/%,?:=!&|^~<>-] | \$\w++ | \( (?: [\w\s+*/%,?:=!&|^~<>-] | \$\w++ )*+ \) )*+ \)\)
+"""
+_EXPANSION = re.compile(_PLAIN_EXPANSION, re.ASCII | re.VERBOSE)
+_IN_HEREDOC = re.compile(_PLAIN_EXPANSION + r" | \$\( [\w\ ./:%+,=@~-]*+ \)", re.ASCII | re.VERBOSE)
+
+_PARENTHESES = ("(", "$(")
 _WHERE = {
     "'": "inside '…'",
-    "$'": "inside $'…'",
     '"': 'inside "…"',
     "#": "in a comment",
     "<<": "in a here-document",
-    "((": "in arithmetic",
-    "${": 'inside "…"',
-    "`": "inside `…`",
-    _LOST: (
-        "behind what cannot be told for sure (an unusual here-document, $[…], quotes within $((…)), ${…} or $'…', "
-        "quotes that one branch opens and another closes)"
-    ),
     "\\": "after a backslash",
     "$": "right after a $",
 }
+_NAME, _OTHER = "name", "word"
+"""What is known of a word that has begun. Nothing but these, and how much of `case` it is, makes a difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,156 +46,227 @@ class _Heredoc:
     tabs: bool
     literal: bool
 
+    def ends_with(self, line: str) -> bool:
+        return (line.lstrip("\t") if self.tabs else line) == self.end
+
+    def may_end_with(self, begun: str) -> bool:
+        """Whether a line that begins so can be the last."""
+        return self.end.startswith(begun.lstrip("\t") if self.tabs else begun)
+
 
 @dataclass(slots=True)
 class ShellText:
     """Reads a command from left to right and knows what the shell would make of the next character.
 
-    Two of them are equal if they make the same of all that may follow.
+    `lost`: behind what, and so nothing is known any more.
     """
 
-    _inside: list[str] = field(default_factory=list)  # what is open, innermost last: one of ' $' " # << ( (( ${ ` ?
-    _heredocs: list[_Heredoc] = field(default_factory=list)  # announced on this line; their bodies start on the next
-    _before: str = "\n"
+    lost: str = ""
+    _inside: list[str] = field(default_factory=list)  # what is open, innermost last: one of ' " # << ( $(
+    _heredoc: _Heredoc | None = None  # announced; its body starts on the next line, or has
+    _before: str = "\n"  # the character before, or x for all that make no difference
+    _word: str = ""  # begun so far: nothing, c, ca, cas, _NAME or _OTHER
 
-    @classmethod
-    def lost(cls) -> "ShellText":
-        """One that takes no value any more."""
-        return cls([_LOST])
+    @property
+    def key(self) -> Hashable:
+        """Equal where all that may follow is read in the same way."""
+        return self.lost or (tuple(self._inside), self._heredoc, self._before, self._word)
 
     def copy(self) -> "ShellText":
-        return ShellText(list(self._inside), list(self._heredocs), self._before)
+        return ShellText(self.lost, list(self._inside), self._heredoc, self._before, self._word)
 
     def read(self, text: str) -> None:
         """Go over the author's text."""
         at = 0
-        while at < len(text):
-            at = self._step(text, at)
+        while at < len(text) and not self.lost:
+            match self._inside[-1] if self._inside else "":
+                case "'":
+                    at = self._single_quoted(text, at)
+                case '"':
+                    at = self._double_quoted(text, at)
+                case "#":
+                    at = self._comment(text, at)
+                case "<<":
+                    at = self._heredoc_line(text, at)
+                case _:
+                    at = self._words(text, at)
 
     def read_value(self) -> None:
         """Go over a quoted value: it is part of a word."""
-        self._before = "x"
+        self._within_word(_OTHER if self._word == _OTHER else _NAME)
+
+    def read_blank(self) -> None:
+        """Go over what ends a word."""
+        self._between_words(" ")
 
     def misplaced(self) -> str | None:
         """Why a quoted value must not stand here, as `inside "…"`; None where it may."""
         inside = self._inside[-1] if self._inside else ""
-        if self._before in ("\\", "$") and inside not in ("'", "$'", "#", "<<", _LOST):
+        if not self.lost and self._before in ("\\", "$") and inside not in ("'", "#", "<<"):
             return _WHERE[self._before]
-        if "`" in self._inside and inside != _LOST:
-            return _WHERE["`"]  # which ends at the next one, be it in quotes
-        return _WHERE.get(inside)
+        return self.lost or _WHERE.get(inside)
 
-    def _step(self, text: str, at: int) -> int:
-        """Read what starts at `at`; answers where to go on."""
-        inside = self._inside[-1] if self._inside else ""
-        if inside not in ("'", "$'", "#", "<<"):  # where a line goes on behind a backslash as if there were no newline
-            if text.startswith("\\\n", at) and self._before != "\\":
-                return at + 2
-            if text[at] == "\n" and self._before == "\\":
-                self._inside.append(_LOST)  # what was before the backslash is forgotten
-                return len(text)
-        match inside:
-            case "<<":
-                return self._heredoc_line(text, at)
-            case "#":
-                return self._comment(text, at)
-            case "'" | "$'":
-                return self._single_quoted(text, at, inside)
-            case '"':
-                return self._double_quoted(text, at)
-            case "((":
-                return self._arithmetic(text, at)
-            case "${":
-                return self._parameter(text, at)
-            case "?":  # nothing brings it back
-                return len(text)
-            case _:
-                return self._words(text, at, inside)
+    def _lose(self, text: str, behind: str) -> int:
+        self.lost = behind
+        return len(text)
 
-    def _words(self, text: str, at: int, inside: str) -> int:
+    def _within_word(self, word: str = _OTHER) -> None:
+        self._before, self._word = "x", word
+
+    def _between_words(self, char: str) -> None:
+        self._before, self._word = char, ""
+
+    def _words(self, text: str, at: int) -> int:
         char = text[at]
-        if self._before == "\\":
-            self._before = "x"
-            return at + 1
-        if char == "#" and self._before in " \t\n;&|()`":
-            self._inside.append("#")
-        elif char == "'":
-            self._inside.append("$'" if self._before == "$" else "'")
-        elif char == "(" and self._before == "(" and inside == "(":
-            self._inside[-1:] = ["((", "(("]  # one for each
-        elif char in '"(' or (char == "`" and inside != "`"):
-            self._inside.append(char)
-        elif (char == "`" and inside == "`") or (char == ")" and inside == "("):
-            self._inside.pop()
-        elif char == "\n" and self._heredocs:
-            self._inside.append("<<")
-        elif text.startswith("<<<", at):
-            self._before = "<"
-            return at + 3
-        elif announced := _HEREDOC.match(text, at):
-            tabs, quote, end = announced.groups()
-            self._heredocs.append(_Heredoc(end, bool(tabs), bool(quote)))
-            self._before = "x"
-            return announced.end()
-        elif text.startswith("<<", at) or (char == "<" == self._before) or (char == "[" and self._before == "$"):
-            self._inside.append(_LOST)
-        self._before = char
+        if self._before == "\\" or char == "\\":
+            return self._backslash(text, at)
+        match char:
+            case "$":
+                return self._dollar(text, at)
+            case "'" | '"' if not (char == "'" and self._before == "$"):
+                self._inside.append(char)
+                self._within_word()
+            case "#" if self._before not in "x$=":
+                return self._hash(text, at)
+            case "(" | ")":
+                return self._parenthesis(text, at)
+            case "<":
+                return self._less(text, at)
+            case "\n":
+                return self._newline(text, at)
+            case " " | "\t" | ";" | "&" | "|" | ">":
+                self._between_words(char)
+            case "`":
+                return self._lose(text, "behind a backquote (write $(…))")
+            case "[" if self._word in (_NAME, "c", "ca", "cas"):
+                return self._lose(text, "in or behind a subscript x[…]")
+            case "~" if self._before == "=":
+                return self._lose(text, "behind =~")
+            case "{" | "[" | "'" if self._before == "$":
+                return self._lose(text, f"in or behind ${char}…")
+            case _:
+                return self._letter(text, at)
         return at + 1
 
-    def _single_quoted(self, text: str, at: int, inside: str) -> int:
-        if inside == "$'" and self._before == "\\":
-            if text[at] == "'":  # it ends here for a shell that does not know $'…'
-                self._inside.append(_LOST)
-            self._before = "x"
-            return at + 1
-        if text[at] == "'":
-            self._inside.pop()
-        self._before = text[at] if text[at] != "$" else "x"
+    def _letter(self, text: str, at: int) -> int:
+        char, begun = text[at], self._word + text[at]
+        if begun == "case" and any(each in self._inside for each in _PARENTHESES):
+            return self._lose(text, "behind `case` within (…), whose patterns end with the same )")
+        if begun in ("c", "ca", "cas"):
+            self._within_word(begun)
+        elif self._word != _OTHER and (char == "_" or (char.isascii() and char.isalnum())):
+            self._within_word(_NAME)
+        else:
+            self._within_word()
+            self._before = "=" if char == "=" else "x"
         return at + 1
+
+    def _backslash(self, text: str, at: int) -> int:
+        """Both outside quotes and inside double ones."""
+        if self._before != "\\":
+            if text.startswith("\\\n", at):  # the line goes on as if there were neither
+                return self._lose(text, "behind an unusual here-document") if self._heredoc else at + 2
+            self._before = "\\"
+        elif text[at] == "\n":
+            return self._lose(text, "behind a line that goes on in another branch")
+        else:
+            self._within_word()
+        return at + 1
+
+    def _dollar(self, text: str, at: int) -> int:
+        """Both outside quotes and inside double ones."""
+        if plain := _EXPANSION.match(text, at):
+            if self._heredoc and "\n" in plain[0]:
+                return self._lose(text, "behind an unusual here-document")
+            self._within_word()
+            return plain.end()
+        match text[at + 1 : at + 3]:
+            case "((":
+                return self._lose(text, "in or behind $((…)), unless that is plain")
+            case after if after.startswith("("):
+                self._inside.append("$(")
+                self._between_words("(")
+                return at + 2
+            case after if after.startswith(("{", "[")) or after == "\\\n":
+                return self._lose(text, f"in or behind ${after[0]}…, unless that is plain")
+        self._within_word()
+        self._before = "$"
+        return at + 1
+
+    def _hash(self, text: str, at: int) -> int:
+        if self._before not in " \t\n;&" or "$(" in self._inside:
+            return self._lose(text, "behind a # that shells read differently")
+        self._inside.append("#")
+        return at + 1
+
+    def _parenthesis(self, text: str, at: int) -> int:
+        inside = self._inside[-1] if self._inside else ""
+        if text[at] == ")":
+            if inside in _PARENTHESES:
+                self._inside.pop()
+            if inside == "$(":
+                self._within_word()
+            else:
+                self._between_words(")")  # also behind a pattern of `case`
+        elif self._before in " \t\n;&|":
+            self._inside.append("(")
+            self._between_words("(")
+        elif text.startswith("()", at) and self._word:  # a function
+            self._between_words(")")
+            return at + 2
+        else:
+            return self._lose(text, "in or behind parentheses that shells read differently")
+        return at + 1
+
+    def _less(self, text: str, at: int) -> int:
+        if self._before != "<" and text.startswith("<<<", at):
+            self._between_words("<")
+            return at + 3
+        if self._before == "<" or text.startswith("<<", at):
+            announced = _HEREDOC.match(text, at)
+            if self._before == "<" or not announced or self._inside or self._heredoc:
+                return self._lose(text, "behind an unusual here-document")
+            tabs, quote, end = announced.groups()
+            self._heredoc = _Heredoc(end, bool(tabs), bool(quote))
+            self._within_word()
+            return announced.end()
+        self._between_words("<")
+        return at + 1
+
+    def _newline(self, text: str, at: int) -> int:
+        if self._heredoc and self._inside:
+            return self._lose(text, "behind an unusual here-document")
+        if self._heredoc:
+            self._inside.append("<<")
+        self._between_words("\n")
+        return at + 1
+
+    def _single_quoted(self, text: str, at: int) -> int:
+        end = text.find("'", at)
+        if self._heredoc and "\n" in text[at : end if end >= 0 else None]:
+            return self._lose(text, "behind an unusual here-document")
+        if end < 0:
+            return len(text)
+        self._inside.pop()
+        self._within_word()
+        return end + 1
 
     def _double_quoted(self, text: str, at: int) -> int:
         char = text[at]
-        if self._before == "\\":
-            self._before = "x"
-            return at + 1
-        if char == '"':
-            self._inside.pop()
-        elif char in "({" and self._before == "$":
-            self._inside.append("${" if char == "{" else "(")
-        elif char == "`":
-            self._inside.append(char)
-        elif char == "[" and self._before == "$":
-            self._inside.append(_LOST)
-        self._before = char
-        return at + 1
-
-    def _parameter(self, text: str, at: int) -> int:
-        """Within double quotes. What a quote means in there is another thing in each shell."""
-        char = text[at]
-        if self._before == "\\":
-            self._before = "x"
-            return at + 1
-        if char == "}":
-            self._inside.pop()
-        elif char in "'\"`":
-            self._inside.append(_LOST)
-        elif char in "({" and self._before == "$":
-            self._inside.append("${" if char == "{" else "(")
-        self._before = char
-        return at + 1
-
-    def _arithmetic(self, text: str, at: int) -> int:
-        """Read as if within double quotes: single ones protect nothing."""
-        char = text[at]
-        if char == ")":
-            self._inside.pop()
-        elif char == "(":
-            self._inside.append("(" if self._before == "$" else "((")
-        elif char == "`":
-            self._inside.append(char)
-        elif char in "'\"\\":
-            self._inside.append(_LOST)
-        self._before = char
+        if self._before == "\\" or char == "\\":
+            return self._backslash(text, at)
+        match char:
+            case "$":
+                return self._dollar(text, at)
+            case '"':
+                self._inside.pop()
+            case "`":
+                return self._lose(text, "behind a backquote (write $(…))")
+            case "(" | "{" | "[" if self._before == "$":
+                return self._lose(text, f"in or behind ${char}…")
+            case "\n" if self._heredoc:
+                return self._lose(text, "behind an unusual here-document")
+        self._within_word()
         return at + 1
 
     def _comment(self, text: str, at: int) -> int:
@@ -201,15 +277,23 @@ class ShellText:
         return end
 
     def _heredoc_line(self, text: str, at: int) -> int:
+        here = self._heredoc
+        assert here is not None  # it is what we are inside of
         end = text.find("\n", at)
-        if end < 0:
-            self._before = "x"  # the line is not over: a value follows
-            return len(text)
-        line, here = text[at:end], self._heredocs[0]
-        if self._before == "\n" and (line.lstrip("\t") if here.tabs else line) == here.end:
-            self._heredocs.pop(0)
-            if not self._heredocs:
-                self._inside.pop()
-        goes_on = not here.literal and (len(line) - len(line.rstrip("\\"))) % 2
-        self._before = "x" if goes_on else "\n"
-        return end + 1
+        line = text[at:] if end < 0 else text[at:end]
+        at_start = self._before == "\n"
+        if end < 0 and at_start and here.may_end_with(line):
+            return self._lose(text, "behind a here-document whose last line is put together")
+        if end >= 0 and at_start and here.ends_with(line):
+            self._inside.pop()
+            self._heredoc = None
+        elif not here.literal:
+            rest = _IN_HEREDOC.sub("", line)
+            if (
+                line.endswith("\\")
+                or any(each in rest for each in ("`", "$(", "${", "$["))
+                or (end < 0 and line[-1] == "$")
+            ):
+                return self._lose(text, "behind an unusual here-document")
+        self._between_words("\n" if end >= 0 else "x")
+        return len(text) if end < 0 else end + 1
