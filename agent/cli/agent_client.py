@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from agent.cli.exits import Code, Failure
 from agent.cli.places import is_trusted
-from agent.runtime.control.exchange import LONGEST, exchange
+from agent.runtime.control.exchange import AnswerTooLong, exchange
 
 _CLAIM_HEADER = "paramedic-for"
 _CODES = {403: Code.NOT_ALLOWED, 503: Code.NO}
@@ -48,12 +48,12 @@ class AgentClient:
             status, content = exchange(
                 connected, method, path, query=query, body=body, headers=_headers(), within=within
             )
-            if len(content) > LONGEST:
-                raise Failure(Code.NO, f"the agent's answer is longer than {LONGEST >> 20} MiB")
             return _understood(status, content)
         except TimeoutError:
             text = f"the agent has not answered within {within:g} s; what was asked may still be done"
             raise Failure(Code.NO, text) from None
+        except AnswerTooLong as error:
+            raise Failure(Code.NO, str(error)) from None
         except (OSError, http.client.HTTPException) as error:
             raise NoAgent(
                 f"the agent went away before it answered ({error}); what was asked may still be done"

@@ -44,7 +44,7 @@ class Leave:
     def begin(self) -> bool:
         """False when no agent runs. Raises DrillRefused with the agent's own reason, or why it cannot be asked."""
         try:
-            status, text = self._post((self._id,), self._scope)
+            status, text = self._post(("exercises", self._id), self._scope)
         except _NOBODY_THERE:
             self._thread.start()
             return False
@@ -64,7 +64,7 @@ class Leave:
         if not self._given:
             return
         try:
-            status, text = self._post((self._id, "end"), {"reason": reason})
+            status, text = self._post(("exercises", self._id, "end"), {"reason": reason})
         except (OSError, http.client.HTTPException) as error:
             log.warning("the running agent could not be told that %s is over: %s", self._id, error)
         else:
@@ -76,13 +76,17 @@ class Leave:
         for ill when the drill is over, it takes for real.
         """
         end = time.monotonic() + within
+        refused: set[str] = set()
         while self._given and time.monotonic() < end:
             try:
                 ill = self._ill()
                 for check in ill:
-                    self._ask("POST", ("checks", check, "ask"), {})
+                    status, text = self._post(("checks", check, "ask"), {})
+                    if status >= 300 and check not in refused:
+                        log.warning("the running agent does not ask %s now: %s", check, text)
+                        refused.add(check)
             except (OSError, http.client.HTTPException) as error:
-                log.warning("the running agent does not answer: %s", error)
+                log.warning("whether the running agent has seen that all is well is not known: %s", error)
                 return
             if not ill:
                 return
@@ -90,12 +94,10 @@ class Leave:
 
     def _ill(self) -> list[str]:
         """Checks of ours that the agent does not find well on hosts of ours."""
-        _, content = self._ask("GET", ("checks",), None)
         checks, hosts = self._scope_seen
-        listed = content.get("checks", ()) if isinstance(content, dict) else ()
         return [
             str(check["name"])
-            for check in listed
+            for check in _told(self._socket, "checks").get("checks", ())
             if check["name"] in checks
             and any(s["host"] in hosts | {None} and s["status"] in _ILL for s in check["subjects"])
         ]
@@ -104,10 +106,10 @@ class Leave:
         """An agent that has gone away takes its leave with it only when it is back and says so."""
         while not self._over.wait(_EVERY if self._given else _PAUSE):
             try:
-                status, text = self._post((self._id,), self._scope)
+                status, text = self._post(("exercises", self._id), self._scope)
             except (OSError, http.client.HTTPException) as error:
                 if self._given:
-                    log.warning("the running agent does not answer: %s", error)
+                    log.warning("the running agent's leave could not be renewed: %s", error)
                 continue
             self._given |= status < 300
             if 400 <= status < 500:
@@ -115,23 +117,27 @@ class Leave:
 
     def _post(self, path: tuple[str, ...], body: Mapping[str, object]) -> tuple[int, str]:
         """Status, and the sentence with it. Raises OSError, HTTPException."""
-        status, said = self._ask("POST", ("exercises", *path), body)
-        return status, str(said.get("error") or said.get("text") or "") if isinstance(said, dict) else ""
-
-    def _ask(self, method: str, path: tuple[str, ...], body: Mapping[str, object] | None) -> tuple[int, Any]:
-        return _asked(self._socket, method, path, body)
+        status, said = _asked(self._socket, "POST", path, body)
+        return status, _sentence(said)
 
 
 def given(socket_path: Path) -> dict[str, float]:
     """Drills that have the running agent's leave, and since when (epoch). Raises OSError, HTTPException."""
-    _, content = _asked(socket_path, "GET", ("status",), None)
-    listed = content.get("exercises", ()) if isinstance(content, dict) else ()
+    listed = _told(socket_path, "status").get("exercises", ())
     return {str(each["id"]): float(each["since"]) for each in listed}
 
 
 def give_back(socket_path: Path, id: str, reason: str) -> None:
     """For a drill that is over and could not do it itself. Raises OSError, HTTPException."""
     _asked(socket_path, "POST", ("exercises", id, "end"), {"reason": reason})
+
+
+def _told(socket_path: Path, what: str) -> Mapping[str, Any]:
+    """Raises OSError, HTTPException: a refusal tells nothing."""
+    status, content = _asked(socket_path, "GET", (what,), None)
+    if status >= 300 or not isinstance(content, dict):
+        raise http.client.HTTPException(f"it answered {status} {_sentence(content)}".rstrip())
+    return content
 
 
 def _asked(socket_path: Path, method: str, path: tuple[str, ...], body: Mapping[str, object] | None) -> tuple[int, Any]:
@@ -148,6 +154,10 @@ def _read(content: bytes) -> Any:
         return json.loads(content)
     except ValueError:
         return None
+
+
+def _sentence(said: Any) -> str:
+    return str(said.get("error") or said.get("text") or "") if isinstance(said, dict) else ""
 
 
 def _texts(value: object) -> tuple[str, ...]:

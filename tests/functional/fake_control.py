@@ -84,7 +84,7 @@ SOUND = ChainView(True, 1234, "3fa9" * 16)
 
 @dataclass
 class FakeControl:
-    """Implements `Control`. Change the fields as the test needs.
+    """Implements `Control`. Change the fields as the test needs. `asked`: checks.
 
     `full`: the record cannot be read now; `hold`: answers wait for it, and `held` says that one does.
     """
@@ -105,6 +105,7 @@ class FakeControl:
     queries: list[IncidentQuery] = field(default_factory=list)
     hold: threading.Event | None = None
     held: bool = False
+    asked: list[str] = field(default_factory=list)
 
     def act(self, actor: str, act: Act) -> Reply:
         self._trouble()
@@ -138,6 +139,7 @@ class FakeControl:
 
     def ask(self, check: str, host: str | None) -> Sequence[Observation] | None:
         self._trouble()
+        self.asked.append(check)
         if check != "web":
             return None
         verdicts = {"web1": Verdict.CRITICAL, "web2": Verdict.OK}

@@ -15,10 +15,12 @@ from agent.cli.agent_client import AgentClient
 from agent.cli.exits import Failure
 from agent.config.secret import SecretRef
 from agent.config.source import read_text
+from agent.drill import leave
 from agent.errors import CannotAsk, HostKeyUnknown, LoginRefused, TicketError, UnknownSecret
 from agent.model.commands import Milestone
 from agent.model.pattern import PATIENCE, Pattern, PatternTooSlow
 from agent.model.performance_data import parse_plugin_output
+from agent.runtime.control.exchange import AnswerTooLong
 from agent.runtime.secrets import Secrets
 from agent.runtime.ssh import SshPool
 from agent.testing import LOCAL, FakeCheckPorts
@@ -149,7 +151,10 @@ def test_a_ticket_system_cannot_put_its_tickets_off_for_ever(desk: Desk, asked: 
     until(desk.delivered, within=20, what="it is told an hour later")
 
 
-def test_an_answer_without_end_is_not_read_to_its_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "ask", [lambda path: AgentClient([path], within=50).get("status"), leave.given], ids=["a command", "a drill"]
+)
+def test_an_answer_without_end_is_not_read_to_its_end(tmp_path: Path, ask: Callable[[Path], object]) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "s"))
         listening.listen()
@@ -169,7 +174,7 @@ def test_an_answer_without_end_is_not_read_to_its_end(tmp_path: Path) -> None:
 
         server = threading.Thread(target=flood)
         server.start()
-        with pytest.raises(Failure, match="longer than 256 MiB"):
-            AgentClient([tmp_path / "s"], within=50).get("status")
+        with pytest.raises((Failure, AnswerTooLong), match="longer than 256 MiB"):
+            ask(tmp_path / "s")
         server.join()
     assert 256 <= sent < 300
