@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from pydantic import model_validator
 
 from agent.drill.record import marked
 from agent.errors import TicketError
@@ -19,6 +21,11 @@ class MarkedTickets(TicketSystem):
     kind: ClassVar[str] = "drill"
     queue: TicketSystem
     drill: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settles_as_its_queue(cls, given: dict[str, Any]) -> dict[str, Any]:
+        return given | {"settles_within": given["queue"].settles_within}
 
     def find(self, external_id: str, secrets: Secrets) -> TicketRef | None:
         return self.queue.find(f"{self.drill}-{external_id}", secrets)

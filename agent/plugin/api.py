@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agent.model.command_result import CommandResult
 from agent.model.commands import UpdateTicket
@@ -16,7 +16,7 @@ from agent.model.execution import StepOutcome
 from agent.model.incident import TicketRef
 from agent.model.inventory import Host
 from agent.model.observation import Answer
-from agent.model.quantities import Duration
+from agent.model.quantities import Duration, say_duration
 from agent.model.threshold import Reading
 
 
@@ -131,6 +131,10 @@ class Performed(Protocol):
         """Every ending is an outcome; only programming errors raise."""
 
 
+LONGEST_SETTLING = 300.0
+"""Seconds. A start takes what waits longer for the doing of a clock that was wrong (`agent.runtime.deliveries`)."""
+
+
 class TicketSystem(BaseModel):
     """Base of every ticket system: its fields are the keys an author may write under `tickets:`.
 
@@ -143,6 +147,13 @@ class TicketSystem(BaseModel):
         default=30.0,
         description="How long it may still be at a filing whose answer was never heard; only then it is looked up.",
     )
+
+    @field_validator("settles_within")
+    @classmethod
+    def _bounded(cls, seconds: float) -> float:
+        if seconds > LONGEST_SETTLING:
+            raise ValueError(f"must be at most {say_duration(LONGEST_SETTLING)}, got {say_duration(seconds)}")
+        return seconds
 
     @property
     def system(self) -> str:

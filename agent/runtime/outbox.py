@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from agent.errors import Effect, TicketError, TicketSystemUnavailable, UnknownSecret
+from agent.errors import Effect, StoreError, TicketError, TicketSystemUnavailable, UnknownSecret
 from agent.model.commands import UpdateTicket
 from agent.model.events import TicketFiled
 from agent.model.incident import TicketRef
@@ -74,8 +74,8 @@ class TicketQueue(Protocol):
     def join_behind(self, update: UpdateTicket) -> None:
         """Let the updates that wait behind this one, which is about to be delivered, be told as one."""
 
-    def not_before(self, key: str, at: float) -> None:
-        """It is not due before then, unless `postponed` says otherwise. Counts no attempt."""
+    def put_off(self, key: str, at: float) -> None:
+        """It is not due before then, unless `postponed` says otherwise. Counts no attempt. From any thread."""
 
     def postponed(self, key: str, not_before: float, error: str) -> None:
         """Counts an attempt."""
@@ -104,12 +104,20 @@ class TicketsState:
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """A delivery that came to an end. `filed`: the ticket, if it was found or created on the way."""
+    """A delivery to `tickets` that came to an end. `filed`: the ticket, if it was found or created on the way."""
 
     queued: Queued
+    tickets: TicketSystem
     at: float
     filed: TicketRef | None
     error: TicketError | None
+
+    @property
+    def doubt(self) -> float:
+        """Seconds until an update that may have been taken unseen is tried again: looked up at once, what a slow ticket
+        system is about to file would be missing, and be filed again.
+        """
+        return self.tickets.settles_within if self.error and self.error.effect is Effect.UNKNOWN else 0.0
 
 
 class Outbox(Deliveries[_Ended]):
@@ -183,8 +191,6 @@ class Outbox(Deliveries[_Ended]):
             self._refs.pop(incident, None)
         # The event with a fresh ticket may still be on its way into the incident.
         ticket = self._in_this_system(fresh) or self._in_this_system(known)
-        if ticket is None:  # killed while it files, the next agent is in the same doubt as one that heard nothing
-            self._queue.not_before(queued.update.key, self._clock() + self._tickets.settles_within)
         arguments = (self._tickets, queued, ticket)
         threading.Thread(target=self._deliver, args=arguments, name=f"ticket of {incident}", daemon=True).start()
         self._under_way.add(incident)
@@ -204,6 +210,8 @@ class Outbox(Deliveries[_Ended]):
                 found = tickets.find(update.incident, self._secrets)
                 if found is None:
                     reached(CrashPoint.TICKET_NOT_FOUND)
+                    # killed while it files, the next agent is in the same doubt as one that heard nothing
+                    self._queue.put_off(update.key, self._clock() + tickets.settles_within)
                     found = tickets.create(update, self._secrets)
                     reached(CrashPoint.TICKET_CREATED)
                 ticket = filed = self._fit_to_keep(found, tickets)
@@ -213,6 +221,8 @@ class Outbox(Deliveries[_Ended]):
             error = failure
         except UnknownSecret as failure:
             error = TicketSystemUnavailable(str(failure), retry_after=SECRET_PAUSE)
+        except StoreError as failure:  # nothing was created yet
+            error = TicketError(str(failure), retryable=True)
         except (Exception, SystemExit) as failure:  # a plugin's fault must not stop the others' tickets
             logger.exception("ticket system %s failed at %s", tickets.kind, update.key)
             error = TicketError(one_line(f"{type(failure).__name__}: {failure}"), retryable=False)
@@ -220,7 +230,7 @@ class Outbox(Deliveries[_Ended]):
             error.args = (self._redactor.redact(one_line(str(error), ERROR_LIMIT)),)
             if error.retry_after is not None and not 0 <= error.retry_after <= LONGEST_WAIT:
                 error.retry_after = LONGEST_WAIT
-        self._inbox.put(_Ended(queued, self._clock(), filed, error))
+        self._inbox.put(_Ended(queued, tickets, self._clock(), filed, error))
 
     def _fit_to_keep(self, ticket: TicketRef, tickets: TicketSystem) -> TicketRef:
         """Raises TicketError for an id that gives away a secret: without it the ticket cannot be spoken of."""
@@ -248,7 +258,7 @@ class Outbox(Deliveries[_Ended]):
     def _outcome(self, ended: _Ended) -> Callable[[], None]:
         key, error = ended.queued.update.key, ended.error
         if isinstance(error, TicketSystemUnavailable):
-            return partial(self._queue.postponed, key, self._unavailable(ended.at, error), str(error))
+            return partial(self._queue.postponed, key, self._unavailable(ended, error), str(error))
         down_since = self._circuit.down_since or ended.at
         if self._circuit.answered():
             logger.info("tickets get through again after %s", say_duration(ended.at - down_since))
@@ -261,22 +271,16 @@ class Outbox(Deliveries[_Ended]):
             return partial(self._queue.set_aside, key, ended.at, str(error))
         if ended.queued.attempts == 0:
             logger.warning("ticket update %s waits: %s", key, error)
-        wait = max(backoff(ended.queued.attempts + 1), error.retry_after or 0.0, self._doubt(error))
+        wait = max(backoff(ended.queued.attempts + 1), error.retry_after or 0.0, ended.doubt)
         return partial(self._queue.postponed, key, ended.at + wait, str(error))
 
-    def _unavailable(self, at: float, error: TicketSystemUnavailable) -> float:
+    def _unavailable(self, ended: _Ended, error: TicketSystemUnavailable) -> float:
         """Count a failure that is not this ticket's own. Returns when the update may be tried again.
 
         The circuit, not the update, waits out an outage: so all of them are due as soon as it is over.
         """
         self._last_error = str(error)
-        if self._circuit.failed(at, error.retry_after):
+        if self._circuit.failed(ended.at, error.retry_after):
             logger.warning("no ticket gets through, updates are kept and tried again: %s", error)
         wait = 0.0 if self._circuit.is_open else backoff(self._circuit.failures)
-        return at + max(wait, self._doubt(error))
-
-    def _doubt(self, error: TicketError) -> float:
-        """Seconds until an update that may have been taken unseen is tried again: looked up at once, what a slow ticket
-        system is about to file would be missing, and be filed again.
-        """
-        return self._tickets.settles_within if error.effect is Effect.UNKNOWN else 0.0
+        return ended.at + max(wait, ended.doubt)

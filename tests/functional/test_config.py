@@ -294,6 +294,16 @@ secrets:
     assert not loaded(tmp_path / "without", all="checks:\n").settings.has_tickets
 
 
+def test_how_long_a_ticket_system_may_settle_is_bounded(tmp_path: Path) -> None:
+    text = "tickets:\n  preset: roundup\n  url: https://tickets.example.org\n  settles_within: {}\n"
+    config = loaded(tmp_path / "most", all=text.format("5m"))
+    assert config.tickets is not None
+    assert config.tickets.settles_within == 300
+    for value, got in (("301s", "5m 1s"), ("365d", "365d")):
+        said = problems(tmp_path / value, all=text.format(value))
+        assert said == [f"all.yaml:4: tickets.settles_within: must be at most 5m, got {got}"]
+
+
 def test_paths_of_the_agent(tmp_path: Path) -> None:
     folder = write(tmp_path / "config", agent="agent: {state_dir: ../var/state, runbooks: [more, runbooks]}\n")
     (folder / "more").mkdir()

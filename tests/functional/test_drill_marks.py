@@ -5,11 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from agent.drill.run import run
+from agent.drill.tickets import MarkedTickets
 from agent.model.drill import MARK
 from agent.model.drill_result import DrillResult
 from agent.runtime.control.told import default_store
 from agent.runtime.store import Store
 from tests.functional.drill_site import DrillSite, drill_site
+from tests.functional.remembered_tickets import Ledger, RememberedTickets
 from tests.neighbours.mail_server import MailServer
 from tests.neighbours.roundup import Roundup
 
@@ -54,6 +56,11 @@ def test_its_tickets_are_in_the_drill_queue(site: DrillSite, roundup: Roundup) -
     assert filed["messages"]
     assert [text for text in filed["messages"] if not text.startswith(MARK)] == []
     assert [issue for issue in roundup.issues() if issue["external_id"] == "real-INC-1"] == []
+
+
+def test_its_ticket_system_settles_as_the_drill_queue_does() -> None:
+    queue = RememberedTickets(ledger=Ledger(), settles_within=120.0)
+    assert MarkedTickets(queue=queue, drill="DRILL-1").settles_within == 120
 
 
 def test_without_a_drill_queue_no_ticket_is_filed(site: DrillSite, roundup: Roundup) -> None:

@@ -185,7 +185,7 @@ def test_a_ticket_is_looked_up_once_even_if_the_incident_learns_of_it_late(desk:
 
 
 class Forgetful:
-    """The store's queue, whose every first change fails as when the disk is busy."""
+    """The store's queue, where the first change of every sort fails as when the disk is busy."""
 
     def __init__(self, queue: Any) -> None:
         self._queue = queue
@@ -203,24 +203,41 @@ class Forgetful:
         return state
 
     def not_later(self, at: float) -> None:
+        self._may_fail("not later")
         self._queue.not_later(at)
 
-    def not_before(self, key: str, at: float) -> None:
-        self._queue.not_before(key, at)
+    def put_off(self, key: str, at: float) -> None:
+        self._may_fail("put off")
+        self._queue.put_off(key, at)
+
+    def postponed(self, key: str, not_before: float, error: str) -> None:
+        self._may_fail("postponed")
+        self._queue.postponed(key, not_before, error)
 
     def delivered(self, key: str, at: float) -> None:
-        if key not in self._failed:
-            self._failed.add(key)
-            raise StoreBusy("someone has the file")
+        self._may_fail("delivered")
         self._queue.delivered(key, at)
+
+    def _may_fail(self, change: str) -> None:
+        if change not in self._failed:
+            self._failed.add(change)
+            raise StoreBusy("someone has the file")
 
 
 def test_what_the_store_could_not_write_down_is_written_down_later(desk: Desk) -> None:
     ledger = Ledger()
-    desk.outbox(RememberedTickets(ledger=ledger), Forgetful(desk.store.tickets))
+    outbox = desk.outbox(RememberedTickets(ledger=ledger), Forgetful(desk.store.tickets))
     desk.tell("INC-1", Milestone.OPENED)
-    until(desk.delivered, within=30, what="it is written down")
+
+    def all_is_told() -> bool:
+        outbox.wake()
+        return desk.delivered_in_time()
+
+    until(all_is_told, within=30, what="it is written down")
     assert ledger.texts == {"INC-1": ["INC-1/1"]}
+    assert ledger.calls == ["find INC-1", "find INC-1", "create INC-1/1", "update INC-1/1"], (
+        "nothing is filed while the next agent would not wait for it"
+    )
 
 
 def test_a_stop_waits_for_what_is_under_way_and_starts_nothing_more(desk: Desk) -> None:
@@ -268,19 +285,55 @@ def test_what_may_have_been_filed_is_looked_for_when_it_must_be_there(desk: Desk
     assert [call for call in ledger.calls if call.startswith("create")] == ["create INC-1/1"]
 
 
-def test_an_agent_killed_while_a_slow_system_files_leaves_no_second_ticket(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        TicketError("no answer", retryable=True, effect=Effect.UNKNOWN),
+        TicketSystemUnavailable("no answer", effect=Effect.UNKNOWN),
+    ],
+)
+def test_how_long_it_may_still_come_is_said_by_the_system_that_was_asked(desk: Desk, error: TicketError) -> None:
+    slow, replaced = Ledger(), threading.Event()
+
+    def no_answer(call: str) -> Exception | None:
+        return error if call.startswith("create") and replaced.wait(20) else None
+
+    slow.failing = no_answer
+    outbox = desk.outbox(RememberedTickets(ledger=slow, settles_within=60.0))
+    desk.tell("INC-1", Milestone.OPENED)
+    until(lambda: "create INC-1/1" in slow.calls, within=20, what="it is being filed")
+    outbox.use(RememberedTickets(ledger=Ledger(), settles_within=1.0))
+    replaced.set()
+    until(partial(_attempts, desk, 1), within=20, what="it was tried")
+    assert not desk.store.tickets.due(desk.clock.now + 59, 1)
+
+
+@pytest.mark.parametrize("settles", [30.0, 300.0])
+@pytest.mark.parametrize("looked_up", [0.0, 31.0])
+def test_an_agent_killed_while_a_slow_system_files_leaves_no_second_ticket(
+    desk: Desk, settles: float, looked_up: float
+) -> None:
+    """It settles within that long of the filing, and takes so long to look it up before."""
     slow, quick, answered = Ledger(), Ledger(), threading.Event()
-    slow.failing = lambda call: answered.wait(60) and None if call.startswith("create") else None
-    killed = desk.outbox(RememberedTickets(ledger=slow))
+
+    def slowly(call: str) -> None:
+        if call.startswith("find"):
+            desk.clock.pass_by(looked_up)
+        if call.startswith("create"):
+            answered.wait(60)
+
+    slow.failing = slowly
+    killed = desk.outbox(RememberedTickets(ledger=slow, settles_within=settles))
     desk.tell("INC-1", Milestone.OPENED)
     until(lambda: "create INC-1/1" in slow.calls, within=20, what="it is being filed")
     killed.stop(0)
-    started = desk.clock.readings
     desk.outbox(RememberedTickets(ledger=quick))
+    desk.clock.pass_by(settles - 1)
+    started = desk.clock.readings
     until(lambda: desk.clock.readings > started + 5, within=20, what="the next agent has looked at its queue")
     assert quick.calls == [], "what is about to be filed is not there yet"
     quick.texts["INC-1"] = []
-    desk.clock.pass_by(30)
+    desk.clock.pass_by(1)
     until(desk.delivered, within=20, what="all is told")
     assert quick.calls == ["find INC-1", "update INC-1/1"]
     answered.set()

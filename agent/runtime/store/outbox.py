@@ -58,6 +58,9 @@ _BEHIND = (
     .order_by(_COLUMNS.number)
 )
 _JOIN = update(TICKET_UPDATES).where(_COLUMNS.key == bindparam("update")).values(state=UpdateState.JOINED.value)
+_PUT_OFF = (
+    update(TICKET_UPDATES).where(_COLUMNS.key == bindparam("update"), _IS_WAITING).values(not_before=bindparam("until"))
+)
 _TELL_ALL = update(TICKET_UPDATES).where(_COLUMNS.key == bindparam("update")).values(payload=bindparam("all"))
 
 
@@ -139,6 +142,11 @@ class StoredTicketQueue(WaitingRows):
                 joint = as_one(joining)
                 connection.execute(_TELL_ALL, {"update": joint.key, "all": dump(joint)})
                 connection.execute(_JOIN, [{"update": command.key} for command in joining[:-1]])
+
+    def put_off(self, key: str, at: float) -> None:
+        """It is due then at the earliest, though no attempt has failed."""
+        with self._database.writing() as connection:
+            connection.execute(_PUT_OFF, {"update": key, "until": at})
 
     def set_aside(self, key: str, at: float, error: str) -> None:
         """Delivery is given up, so that the incident's later updates get their turn."""

@@ -33,7 +33,6 @@ class WaitingRows:
         delivered = {"state": DELIVERED, "delivered_at": bindparam("at")}
         self._delivered = update(table).where(this).values(**delivered)
         self._postponed = update(table).where(this, waits).values(not_before=bindparam("until"), **failed)
-        self._not_before = update(table).where(this, waits).values(not_before=bindparam("until"))
         self._gave_up = update(table).where(this, waits).values(state=given_up, **failed)
         later = columns.not_before > bindparam("at")
         self._not_later = update(table).where(waits, later).values(not_before=bindparam("at"))
@@ -56,10 +55,6 @@ class WaitingRows:
     def postponed(self, id: str, not_before: float, error: str) -> None:
         """An attempt failed: it is counted, and the next one comes not before then."""
         self._change(self._postponed, {"row": id, "until": not_before, "error": storable(error)})
-
-    def not_before(self, id: str, at: float) -> None:
-        """It is due then at the earliest, though no attempt has failed."""
-        self._change(self._not_before, {"row": id, "until": at})
 
     def given_up(self, id: str, error: str) -> None:
         """It never will be delivered: what comes after it no longer waits for it."""
