@@ -9,6 +9,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
 
 from agent.core.secret_token import quote_around, token
+from agent.core.shell_values import ONE_WORD
 
 # fmt: off
 _FILTERS = (
@@ -59,7 +60,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             cache_size=0,
         )
         self.globals = {"range": safe_range, "secret": token}
-        self.filters = {name: filters.FILTERS[name] for name in _FILTERS} | {"raw_shell": _raw}
+        self.filters = {name: filters.FILTERS[name] for name in _FILTERS} | {"raw_shell": _raw, ONE_WORD: _one}
         self.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
@@ -72,6 +73,12 @@ class Sandbox(ImmutableSandboxedEnvironment):
         if operator == "%" and isinstance(left, str):
             raise SecurityError("% does not format text here: join with ~")
         return super().call_binop(context, operator, left, right)
+
+    def call_filter(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """What `map` and the like call by its name. Refuses to take the quotes off, which must be plain to see."""
+        if name == "raw_shell":
+            raise SecurityError("raw_shell can only be the last thing in {{ … | raw_shell }}")
+        return super().call_filter(name, *args, **kwargs)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         return not (isinstance(obj, str) and attr in _COSTLY) and super().is_safe_attribute(obj, attr, value)
@@ -103,6 +110,11 @@ def _word(value: object) -> object:
     if isinstance(value, list | tuple):
         return " ".join(filter(None, (str(_word(item)) for item in value)))
     return quote_around(str(_text(value)))
+
+
+def _one(value: object) -> object:
+    """Lists and tuples as one text, their items with blanks between."""
+    return " ".join(str(_text(_one(item))) for item in value) if isinstance(value, list | tuple) else value
 
 
 def _size(value: object) -> int:

@@ -13,17 +13,26 @@ import re
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-_HEREDOC = re.compile(r"<<(-?)[ \t]*(['\"]?)([A-Za-z_]\w*)\2(?=[ \t\n;&|>])", re.ASCII)
+_HEREDOC = re.compile(r"<<(-?)[ \t]*(?:(['\"])([\w.-]+)\2|([A-Za-z_]\w*))(?=[ \t\n;&|>])", re.ASCII)
 """One whose end is plain to see. The end of the text is none: a value may follow, and belong to the word."""
 
-_PLAIN_EXPANSION = r"""
+_COMMAND = r"\$\( [\w\ ./:%+,=@~-]*+ \)"
+_NESTED = rf"\$ (?: \w++ | [#?] | \{{ \w++ (?: :?[-=+?] \w*+ )? \}} ) | {_COMMAND}"
+_ARITHMETIC = rf"[\w\s+*/%,?:=!&|^~<>-] | {_NESTED}"
+_PLAIN = rf"""
     \$\$
-  | \$\{ [#!]? (?: \w++ | [@*?$!-] ) (?: \[[\w@*]++\] )?
-    (?: (?: :?[-=+?] | %%? | \#\#? | //? | : | ,,? | \^\^? ) (?: [\w .,/:%+=@*?~^#-] | \$\w++ )*+ )? \}
-  | \$\(\( (?: [\w\s+*/%,?:=!&|^~<>-] | \$\w++ | \( (?: [\w\s+*/%,?:=!&|^~<>-] | \$\w++ )*+ \) )*+ \)\)
+  | \$\{{ [#!]? (?: \w++ | [@*?$!\#-] ) (?: \[[\w@*]++\] )?
+    (?: (?: :?[-=+?] | %%? | \#\#? | //? | : | ,,? | \^\^? ) (?: [][\w .,/:%+=@*?!~^#-] | {_NESTED} )*+ )? \}}
+  | \$\(\( (?: {_ARITHMETIC} | \( (?: {_ARITHMETIC} )*+ \) )*+ \)\)
 """
-_EXPANSION = re.compile(_PLAIN_EXPANSION, re.ASCII | re.VERBOSE)
-_IN_HEREDOC = re.compile(_PLAIN_EXPANSION + r" | \$\( [\w\ ./:%+,=@~-]*+ \)", re.ASCII | re.VERBOSE)
+"""Expansions without quotes, and with nothing nested that is more than a word."""
+
+_EXPANSION = re.compile(_PLAIN, re.ASCII | re.VERBOSE)
+_IN_HEREDOC = re.compile(rf"\\. | {_PLAIN} | {_COMMAND}", re.ASCII | re.VERBOSE)
+_PATTERN = re.compile(r"\[[\w!^.-]*+\](?=[^+=])", re.ASCII)
+"""Of file names: no subscript, which is assigned to."""
+
+_DUPLICATION = re.compile(r">&(?:\d+|-)(?=[\s;&|)])", re.ASCII)
 
 _PARENTHESES = ("(", "$(")
 _WHERE = {
@@ -65,7 +74,7 @@ class ShellText:
     _inside: list[str] = field(default_factory=list)  # what is open, innermost last: one of ' " # << ( $(
     _heredoc: _Heredoc | None = None  # announced; its body starts on the next line, or has
     _before: str = "\n"  # the character before, or x for all that make no difference
-    _word: str = ""  # begun so far: nothing, c, ca, cas, _NAME or _OTHER
+    _word: str = ""  # begun so far: nothing, c, ca, cas, case, _NAME or _OTHER
 
     @property
     def key(self) -> Hashable:
@@ -95,6 +104,11 @@ class ShellText:
         """Go over a quoted value: it is part of a word."""
         self._within_word(_OTHER if self._word == _OTHER else _NAME)
 
+    @property
+    def is_within_word(self) -> bool:
+        """Where a list cannot be so many words: `x={{ list }}` would be an assignment to the first and a command."""
+        return bool(self._word)
+
     def read_blank(self) -> None:
         """Go over what ends a word."""
         self._between_words(" ")
@@ -114,6 +128,8 @@ class ShellText:
         self._before, self._word = "x", word
 
     def _between_words(self, char: str) -> None:
+        if self._word == "case" and any(each in self._inside for each in _PARENTHESES):
+            self.lost = "behind `case` within (…), whose patterns end with the same )"
         self._before, self._word = char, ""
 
     def _words(self, text: str, at: int) -> int:
@@ -126,7 +142,7 @@ class ShellText:
             case "'" | '"' if not (char == "'" and self._before == "$"):
                 self._inside.append(char)
                 self._within_word()
-            case "#" if self._before not in "x$=":
+            case "#" if self._before not in "x$=[":
                 return self._hash(text, at)
             case "(" | ")":
                 return self._parenthesis(text, at)
@@ -134,25 +150,46 @@ class ShellText:
                 return self._less(text, at)
             case "\n":
                 return self._newline(text, at)
+            case ">" | "&" if (self._before + char) in (">&", "&>") or text.startswith(">&", at):
+                return self._redirection(text, at)
             case " " | "\t" | ";" | "&" | "|" | ">":
                 self._between_words(char)
             case "`":
                 return self._lose(text, "behind a backquote (write $(…))")
-            case "[" if self._word in (_NAME, "c", "ca", "cas"):
-                return self._lose(text, "in or behind a subscript x[…]")
-            case "~" if self._before == "=":
-                return self._lose(text, "behind =~")
-            case "{" | "[" | "'" if self._before == "$":
+            case "[":
+                return self._bracket(text, at)
+            case "{" | "'" if self._before == "$":
                 return self._lose(text, f"in or behind ${char}…")
             case _:
                 return self._letter(text, at)
         return at + 1
 
+    def _bracket(self, text: str, at: int) -> int:
+        if self._before == "[" or (not self._word and text.startswith("[[", at)):
+            return self._lose(text, "in or behind [[ (write [ … ])")  # to dash it is a command like any other
+        if self._before == "$":
+            return self._lose(text, "in or behind $[…]")
+        if self._word not in ("", _OTHER):
+            if not (pattern := _PATTERN.match(text, at)):
+                return self._lose(text, "in or behind a subscript x[…]")
+            self._within_word()
+            return pattern.end()
+        at_start = not self._word
+        self._within_word()
+        if at_start:
+            self._before = "["
+        return at + 1
+
+    def _redirection(self, text: str, at: int) -> int:
+        plain = _DUPLICATION.match(text, at)
+        if not plain or self._before == "&":
+            return self._lose(text, "in or behind >&… or &>… (write >… 2>&1)")  # bash expands the first twice
+        self._within_word()
+        return plain.end()
+
     def _letter(self, text: str, at: int) -> int:
         char, begun = text[at], self._word + text[at]
-        if begun == "case" and any(each in self._inside for each in _PARENTHESES):
-            return self._lose(text, "behind `case` within (…), whose patterns end with the same )")
-        if begun in ("c", "ca", "cas"):
+        if begun in ("c", "ca", "cas", "case"):
             self._within_word(begun)
         elif self._word != _OTHER and (char == "_" or (char.isascii() and char.isalnum())):
             self._within_word(_NAME)
@@ -175,6 +212,8 @@ class ShellText:
 
     def _dollar(self, text: str, at: int) -> int:
         """Both outside quotes and inside double ones."""
+        if self._before == "$":
+            return self._lose(text, "behind a $ that goes on in another branch")
         if plain := _EXPANSION.match(text, at):
             if self._heredoc and "\n" in plain[0]:
                 return self._lose(text, "behind an unusual here-document")
@@ -182,20 +221,24 @@ class ShellText:
             return plain.end()
         match text[at + 1 : at + 3]:
             case "((":
-                return self._lose(text, "in or behind $((…)), unless that is plain")
+                return self._lose(text, "in or behind $((…)) with quotes or more than words in it")
             case after if after.startswith("("):
                 self._inside.append("$(")
                 self._between_words("(")
                 return at + 2
-            case after if after.startswith(("{", "[")) or after == "\\\n":
-                return self._lose(text, f"in or behind ${after[0]}…, unless that is plain")
+            case after if after.startswith("{"):
+                return self._lose(text, "in or behind ${…} with quotes or more than words in it")
+            case "\\\n":
+                return self._lose(text, "behind a $ that goes on in another line")
         self._within_word()
         self._before = "$"
         return at + 1
 
     def _hash(self, text: str, at: int) -> int:
-        if self._before not in " \t\n;&" or "$(" in self._inside:
+        if self._before not in " \t\n;&":
             return self._lose(text, "behind a # that shells read differently")
+        if "$(" in self._inside:
+            return self._lose(text, "behind a comment within $(…)")
         self._inside.append("#")
         return at + 1
 
@@ -215,7 +258,7 @@ class ShellText:
             self._between_words(")")
             return at + 2
         else:
-            return self._lose(text, "in or behind parentheses that shells read differently")
+            return self._lose(text, "in or behind ((…)), x=(…), <(…) or other parentheses of bash")
         return at + 1
 
     def _less(self, text: str, at: int) -> int:
@@ -226,8 +269,8 @@ class ShellText:
             announced = _HEREDOC.match(text, at)
             if self._before == "<" or not announced or self._inside or self._heredoc:
                 return self._lose(text, "behind an unusual here-document")
-            tabs, quote, end = announced.groups()
-            self._heredoc = _Heredoc(end, bool(tabs), bool(quote))
+            tabs, quote, quoted, plain = announced.groups()
+            self._heredoc = _Heredoc(quoted or plain, bool(tabs), bool(quote))
             self._within_word()
             return announced.end()
         self._between_words("<")

@@ -1,4 +1,4 @@
-"""Which values of a shell template stand where quoting cannot protect them, whichever of its branches are taken."""
+"""Where the values of a shell template stand, and where quoting cannot protect them, whichever branches are taken."""
 
 from collections.abc import Hashable, Iterable, Sequence
 
@@ -14,15 +14,32 @@ _EFFORT = 2_000_000
 
 _A_NODE = 50
 
+ONE_WORD = "one_word"
+"""The filter that makes a list one word."""
+
 _LEFT_OUT = " (when a branch or a value before it is left out)"
 _TOO_MANY = "behind branches or loops that can be taken in too many ways"
 
 
 def misplaced_values(tree: nodes.Template) -> list[str]:
     """What is wrong, as sentences without a full stop; each once."""
+    return list(dict.fromkeys(_read(tree).problems))
+
+
+def keep_words_whole(tree: nodes.Template) -> None:
+    """In a sound template, let a list that continues a word be part of that word."""
+    within = _read(tree).within_words
+    for output in tree.find_all(nodes.Output):
+        output.nodes = [
+            nodes.Filter(child, ONE_WORD, [], [], None, None, lineno=child.lineno) if id(child) in within else child
+            for child in output.nodes
+        ]
+
+
+def _read(tree: nodes.Template) -> "_Reading":
     reading = _Reading(tree)
     reading.read(tree.body)
-    return list(dict.fromkeys(reading.problems))
+    return reading
 
 
 class _Reading:
@@ -30,6 +47,7 @@ class _Reading:
 
     def __init__(self, tree: nodes.Template) -> None:
         self.problems: list[str] = []
+        self.within_words: set[int] = set()
         self._ways = [ShellText()]
         self._effort = 0
         outputs = [child for output in tree.find_all(nodes.Output) for child in output.nodes]
@@ -45,7 +63,7 @@ class _Reading:
                     self._output(node)
                 case nodes.If():
                     self._branches([node.body, *(each.body for each in node.elif_), node.else_])
-                case nodes.For():
+                case nodes.For(recursive=False):
                     self._loop(node)
                 case nodes.With():
                     self.read(node.body)
@@ -71,6 +89,8 @@ class _Reading:
                 may_be.append(ShellText.read_blank)
             else:
                 self._value(child)
+                if any(way.is_within_word for way in self._ways):
+                    self.within_words.add(id(child))
             self._spend(_A_NODE * len(self._ways))
             read = [way.copy() for way in self._ways for _ in may_be]
             for number, way in enumerate(read):

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from agent.core.sandbox import Sandbox
 from agent.core.secret_token import without_marks
-from agent.core.shell_values import misplaced_values
+from agent.core.shell_values import keep_words_whole, misplaced_values
 from agent.core.template_faults import secret_names, unknown_names
 from agent.errors import ParamedicError
 from agent.model.execution import StepOutcome, StepStatus
@@ -190,10 +190,13 @@ def _untrusted(value: Any) -> Any:
 
 @lru_cache(4096)
 def _compiled(template: str, shell: bool) -> Template:
-    tree = _parsed(template, shell)
-    if shell and (wrong := misplaced_values(tree)):
-        raise TemplateFailed(template, wrong[0])
-    return _SANDBOXES[shell].from_string(template)
+    sandbox = _SANDBOXES[shell]
+    tree = parsed(sandbox, template)
+    if shell:
+        if wrong := misplaced_values(tree):
+            raise TemplateFailed(template, wrong[0])
+        keep_words_whole(tree)
+    return Template.from_code(sandbox, sandbox.compile(tree), sandbox.make_globals(None))
 
 
 @lru_cache(1024)

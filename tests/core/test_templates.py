@@ -34,6 +34,7 @@ def printed_by(shell: str, command: str) -> bytes:
         ("ls {{ p | raw_shell }}", {"p": "-l -a"}, "ls -l -a", "ls -l -a"),
         ("ls {{ p }}", {"p": ["a", "b c"]}, "ls a, b c", "ls a 'b c'"),
         ("ls {{ p }}", {"p": ["a", [], ["b", []]]}, "ls a, , b, ", "ls a b"),
+        ("p={{ p }}", {"p": ["a", "b c", []]}, "p=a, b c, ", "p='a b c '"),
         ("ls {{ p }}x", {"p": None}, "ls x", "ls ''x"),
         ("{{ p }}", {"p": True}, "true", "true"),
         ("{{ p }}", {"p": 8080}, "8080", "8080"),
