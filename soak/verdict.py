@@ -1,6 +1,6 @@
-"""Whether the figures grew: what was usual early on against what was usual at the end."""
+"""Whether the figures grew: what they were early on against what they were at the end."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -12,7 +12,7 @@ SPARE = 3
 
 @dataclass(frozen=True)
 class Growth:
-    """Of one figure. `before`, `after`: medians of the first and the last third after the warm-up."""
+    """Of one figure. `before`, `after`: of the first and the last third after the warm-up."""
 
     figure: str
     before: float
@@ -25,22 +25,23 @@ class Growth:
 
 
 def judge(samples: Sequence[Sample], quiet: Sequence[Sample], warm_up: float, percent: float) -> list[Growth]:
-    """Memory over all samples, threads and descriptors over those taken in quiet moments.
+    """Memory: medians over all samples. Threads and descriptors: the least of those taken in quiet moments, for on a
+    busy machine workers go home late, and a leak raises even the least.
 
     `warm_up` in seconds: what is younger does not count. Raises ValueError when too few samples are left.
     """
-    before, after = _usual(samples, lambda each: each.own, warm_up)
+    before, after = (median(each.own for each in third) for third in _thirds(samples, warm_up))
     memory = Growth("own memory", before, after, before * (1 + percent / 100))
-    before, after = _usual(quiet, lambda each: each.threads, warm_up)
+    before, after = (min(each.threads for each in third) for third in _thirds(quiet, warm_up))
     threads = Growth("threads", before, after, before + 2 * SPARE)
-    before, after = _usual(quiet, lambda each: each.descriptors, warm_up)
+    before, after = (min(each.descriptors for each in third) for third in _thirds(quiet, warm_up))
     return [memory, threads, Growth("descriptors", before, after, before + SPARE)]
 
 
-def _usual(samples: Sequence[Sample], of: Callable[[Sample], int], warm_up: float) -> tuple[float, float]:
+def _thirds(samples: Sequence[Sample], warm_up: float) -> tuple[Sequence[Sample], Sequence[Sample]]:
+    """The first and the last."""
     counted = [sample for sample in samples if sample.at >= warm_up]
     third = len(counted) // 3
     if third < 1:
         raise ValueError(f"too short a soak: only {len(counted)} looks after the warm-up")
-    before, after = (median(map(of, part)) for part in (counted[:third], counted[-third:]))
-    return before, after
+    return counted[:third], counted[-third:]
