@@ -27,7 +27,8 @@ def make_key(path: Path, *, passphrase: str = "", kind: str = "ed25519") -> Path
     return path
 
 
-def let_in(server: Sshd, key: Path) -> None:
-    """Add a public key to those the server accepts."""
+def let_in(server: Sshd, key: Path, options: str = "") -> None:
+    """Add a public key to those the server accepts; `options` as in sshd(8), AUTHORIZED_KEYS FILE FORMAT."""
     with (server.folder / "authorized_keys").open("a") as accepted:
+        accepted.write(f"{options} " if options else "")
         accepted.write(key.with_name(f"{key.name}.pub").read_text())

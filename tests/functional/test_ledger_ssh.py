@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from agent.runtime.ledger import Ledger, Ledgers, StepShell
 from agent.runtime.shell import LocalShell
 from agent.runtime.shells import Shells
 from agent.runtime.ssh import SshPool
-from tests.functional.ssh_login import login_to
+from tests.functional.ssh_login import let_in, login_to, make_key
 from tests.neighbours.sshd import Sshd
 from tests.neighbours.systemd_host import SystemdHost, SystemdHosts
 from tests.neighbours.waiting import until
@@ -63,6 +64,52 @@ def test_a_host_that_cannot_be_reached_was_asked_nothing(pool: SshPool, own_sshd
     own_sshd.stop()
     with pytest.raises(HostUnreachable):
         agent.step(ledger=ledger).run(WEB1, f"touch {tmp_path}/ran", timeout=60)
+
+
+@pytest.fixture
+def cut_off(own_sshd: Sshd, tmp_path: Path) -> Callable[[str], Login]:
+    """Makes a login whose connection the host breaks in mid-command as long as the test for `sh` holds there."""
+
+    def make(while_true: str) -> Login:
+        key = make_key(tmp_path / "cut_off")
+        forced = tmp_path / "forced"
+        forced.write_text(f'if {while_true}; then kill -9 "$PPID"; fi\nexec sh -c "$SSH_ORIGINAL_COMMAND"\n')
+        let_in(own_sshd, key, f'command="sh {forced}"')
+        return login_to(own_sshd, key_file=str(key))
+
+    return make
+
+
+def test_a_connection_that_breaks_while_the_host_is_asked_for_its_ledger_costs_nothing(
+    pool: SshPool, cut_off: Callable[[str], Login], tmp_path: Path
+) -> None:
+    login = cut_off(f"mkdir {tmp_path}/once 2>/dev/null")
+    assert Agent(pool, login).step().run(WEB1, "echo out", timeout=60).stdout == "out\n"
+    assert pool.stats().opened == 2
+
+
+def test_a_host_that_never_says_where_its_ledger_is_was_given_no_step(
+    pool: SshPool, cut_off: Callable[[str], Login], tmp_path: Path
+) -> None:
+    with pytest.raises(HostUnreachable, match=r"it does not say where it keeps what steps did: .* connection broke"):
+        Agent(pool, cut_off("true")).step().run(WEB1, f"touch {tmp_path}/ran", timeout=60)
+
+
+def test_a_repeatable_step_that_was_lost_and_cannot_be_begun_anew_may_have_run(
+    pool: SshPool, cut_off: Callable[[str], Login], tmp_path: Path
+) -> None:
+    agent = Agent(pool, cut_off(f"[ -e {tmp_path}/told ] || ! touch {tmp_path}/told"))
+    shell = StepShell(
+        agent.shell,
+        agent.ledgers,
+        replace(STEP, repeatable=True),
+        Ledger(str(tmp_path / "gone"), "another-boot"),
+        again=True,
+        secret=False,
+        output_limit=65536,
+    )
+    with pytest.raises(ConnectionLost, match=r"the host was restarted, .*; begun anew it could not be: "):
+        shell.run(WEB1, f"touch {tmp_path}/ran", timeout=60)
 
 
 def test_a_host_with_another_key_is_not_waited_for(pool: SshPool, own_sshd: Sshd, tmp_path: Path) -> None:

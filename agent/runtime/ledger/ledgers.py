@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from agent.errors import HostError, LoginRefused
+from agent.errors import CommandTimedOut, ConnectionLost, HostError, HostUnreachable, LoginRefused
 from agent.model.command_result import CommandResult
 from agent.model.inventory import Host
 from agent.model.text import one_line
@@ -60,8 +60,11 @@ class Ledgers:
         return known if known and fresh else self.find(host)
 
     def find(self, host: Host) -> Ledger:
-        """Ask the host for a place that can be written now. Raises HostError."""
-        told = self.ask(host, within=_FINDING, given={})
+        """Ask the host for a place that can be written now. Raises HostError: that began no step."""
+        try:
+            told = self._asked_for_a_place(host)
+        except (ConnectionLost, CommandTimedOut) as error:
+            raise HostUnreachable(host.name, f"it does not say where it keeps what steps did: {error}") from error
         if told.how != "place":
             raise HostError(
                 host.name, f"there is no place to keep on record what steps did: {told.rest or 'its answer broke off'}"
@@ -71,6 +74,13 @@ class Ledgers:
             self._found[_key(host)] = self._now()
         self._remember(host, ledger)
         return ledger
+
+    def _asked_for_a_place(self, host: Host) -> Told:
+        """Once more where the connection breaks."""
+        try:
+            return self.ask(host, within=_FINDING, given={})
+        except ConnectionLost:
+            return self.ask(host, within=_FINDING, given={})
 
     def ask(self, host: Host, *, within: float, given: Mapping[str, object], output_limit: int = 0) -> Told:
         """Send `claim.sh` and read its answer. Raises HostError; LoginRefused when it did not even begin there."""

@@ -90,11 +90,20 @@ class StepShell:
             # Not begun, because the disk has become full since the place was found; or free to be begun anew.
             if told.how == "lost":
                 self._name += "+"
-            ledger = self._ledgers.find(host)
+            ledger = self._another_place(host, told)
             self._moved(ledger)
             self._ledger = ledger
             told = self._asked(host, ledger, given, limit)
         return self._result(host, ledger, told, timeout, time.monotonic() - began)
+
+    def _another_place(self, host: Host, told: Told) -> Ledger:
+        """Raises HostError; ConnectionLost where what was told is that the step was begun and lost."""
+        try:
+            return self._ledgers.find(host)
+        except HostError as error:
+            if told.how == "lost":
+                raise ConnectionLost(host.name, f"{told.rest}; begun anew it could not be: {error}") from error
+            raise
 
     def _runner(self, command: str, sudo: bool) -> str:
         given = {"command": command, "sudo": _said(sudo), "secret": _said(self._secret)}
