@@ -145,7 +145,7 @@ class TicketSystem(BaseModel):
     kind: ClassVar[str]
     settles_within: Duration = Field(
         default=30.0,
-        description="How long it may still be at a filing whose answer was never heard; only then it is looked up.",
+        description="How long it may still be at a request whose answer was never heard; only then it is looked for.",
     )
 
     @field_validator("settles_within")

@@ -210,18 +210,18 @@ class Outbox(Deliveries[_Ended]):
                 found = tickets.find(update.incident, self._secrets)
                 if found is None:
                     reached(CrashPoint.TICKET_NOT_FOUND)
-                    # killed while it files, the next agent is in the same doubt as one that heard nothing
-                    self._queue.put_off(update.key, self._clock() + tickets.settles_within)
+                    self._let_it_settle(update, tickets)
                     found = tickets.create(update, self._secrets)
                     reached(CrashPoint.TICKET_CREATED)
                 ticket = filed = self._fit_to_keep(found, tickets)
+            self._let_it_settle(update, tickets)
             tickets.update(ticket, update, self._secrets)
             reached(CrashPoint.TICKET_UPDATED)
         except TicketError as failure:
             error = failure
         except UnknownSecret as failure:
             error = TicketSystemUnavailable(str(failure), retry_after=SECRET_PAUSE)
-        except StoreError as failure:  # nothing was created yet
+        except StoreError as failure:  # what was about to be sent was not
             error = TicketError(str(failure), retryable=True)
         except (Exception, SystemExit) as failure:  # a plugin's fault must not stop the others' tickets
             logger.exception("ticket system %s failed at %s", tickets.kind, update.key)
@@ -231,6 +231,10 @@ class Outbox(Deliveries[_Ended]):
             if error.retry_after is not None and not 0 <= error.retry_after <= LONGEST_WAIT:
                 error.retry_after = LONGEST_WAIT
         self._inbox.put(_Ended(queued, tickets, self._clock(), filed, error))
+
+    def _let_it_settle(self, update: UpdateTicket, tickets: TicketSystem) -> None:
+        """Killed while it tells, the next agent is in the same doubt as one that heard nothing. Raises StoreError."""
+        self._queue.put_off(update.key, self._clock() + tickets.settles_within)
 
     def _fit_to_keep(self, ticket: TicketRef, tickets: TicketSystem) -> TicketRef:
         """Raises TicketError for an id that gives away a secret: without it the ticket cannot be spoken of."""

@@ -339,6 +339,28 @@ def test_an_agent_killed_while_a_slow_system_files_leaves_no_second_ticket(
     answered.set()
 
 
+def test_an_agent_killed_while_a_slow_system_is_told_does_not_tell_it_again_at_once(desk: Desk) -> None:
+    """`seen` finds only what the system has taken."""
+    slow, quick, gate = Ledger(), Ledger(), threading.Event()
+    killed = desk.outbox(RememberedTickets(ledger=slow, settles_within=30.0))
+    desk.tell("INC-1", Milestone.OPENED)
+    until(desk.delivered, within=20, what="it is filed")
+    slow.hold = gate
+    desk.tell("INC-1", Milestone.UPDATED)
+    until(lambda: slow.busy["INC-1"] == 1, within=20, what="it is being told")
+    killed.stop(0)
+    quick.texts["INC-1"] = []
+    desk.outbox(RememberedTickets(ledger=quick))
+    desk.clock.pass_by(29)
+    started = desk.clock.readings
+    until(lambda: desk.clock.readings > started + 5, within=20, what="the next agent has looked at its queue")
+    assert quick.calls == [], "what is about to be told is not there yet"
+    desk.clock.pass_by(1)
+    until(desk.delivered, within=20, what="all is told")
+    assert quick.calls == ["update INC-1/2"]
+    gate.set()
+
+
 def test_a_clock_set_back_by_a_day_makes_no_ticket_wait_for_a_day(desk: Desk) -> None:
     ledger = Ledger()
     ledger.failing = lambda call: TicketSystemUnavailable("away") if call.startswith("find") else None
