@@ -74,8 +74,11 @@ class TicketQueue(Protocol):
     def join_behind(self, update: UpdateTicket) -> None:
         """Let the updates that wait behind this one, which is about to be delivered, be told as one."""
 
-    def put_off(self, key: str, at: float) -> None:
-        """It is not due before then, unless `postponed` says otherwise. Counts no attempt. From any thread."""
+    def let_settle(self, key: str, now: float, within: float) -> None:
+        """It is not due before so many seconds have passed, unless `postponed` says otherwise; from any thread."""
+
+    def settle_from(self, now: float) -> None:
+        """What was let settle when a clock was ahead of `now` settles from now."""
 
     def postponed(self, key: str, not_before: float, error: str) -> None:
         """Counts an attempt."""
@@ -146,6 +149,10 @@ class Outbox(Deliveries[_Ended]):
         self._refs: dict[str, TicketRef] = {}
         self._got_through = False
         self._last_error: str | None = None
+
+    def _forget_far_times(self) -> None:
+        super()._forget_far_times()
+        self._queue.settle_from(self._clock())
 
     def clock_set(self) -> None:
         self._circuit = Circuit()
@@ -234,7 +241,7 @@ class Outbox(Deliveries[_Ended]):
 
     def _let_it_settle(self, update: UpdateTicket, tickets: TicketSystem) -> None:
         """Killed while it tells, the next agent is in the same doubt as one that heard nothing. Raises StoreError."""
-        self._queue.put_off(update.key, self._clock() + tickets.settles_within)
+        self._queue.let_settle(update.key, self._clock(), tickets.settles_within)
 
     def _fit_to_keep(self, ticket: TicketRef, tickets: TicketSystem) -> TicketRef:
         """Raises TicketError for an id that gives away a secret: without it the ticket cannot be spoken of."""

@@ -206,9 +206,12 @@ class Forgetful:
         self._may_fail("not later")
         self._queue.not_later(at)
 
-    def put_off(self, key: str, at: float) -> None:
-        self._may_fail("put off")
-        self._queue.put_off(key, at)
+    def let_settle(self, key: str, now: float, within: float) -> None:
+        self._may_fail("let settle")
+        self._queue.let_settle(key, now, within)
+
+    def settle_from(self, now: float) -> None:
+        self._queue.settle_from(now)
 
     def postponed(self, key: str, not_before: float, error: str) -> None:
         self._may_fail("postponed")
@@ -359,6 +362,15 @@ def test_an_agent_killed_while_a_slow_system_is_told_does_not_tell_it_again_at_o
     until(desk.delivered, within=20, what="all is told")
     assert quick.calls == ["update INC-1/2"]
     gate.set()
+
+
+def test_what_settles_by_a_clock_that_was_ahead_settles_from_the_start(desk: Desk) -> None:
+    desk.tell("INC-1", Milestone.OPENED)
+    desk.store.tickets.let_settle("INC-1/1", desk.clock.now, 30.0)
+    desk.clock.pass_by(-86400)
+    desk.outbox(RememberedTickets(ledger=Ledger()))
+    until(lambda: desk.store.tickets.due(desk.clock.now + 30, 1), within=20, what="it is near")
+    assert not desk.store.tickets.due(desk.clock.now + 29, 1)
 
 
 def test_a_clock_set_back_by_a_day_makes_no_ticket_wait_for_a_day(desk: Desk) -> None:

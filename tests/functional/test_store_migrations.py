@@ -27,8 +27,8 @@ NEXT_MIGRATION = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 
 def upgrade() -> None:
@@ -108,12 +108,12 @@ def test_an_old_copy_is_upgraded_and_read(old: Path) -> None:
 
 def test_a_migration_keeps_the_rows_and_the_references(old: Path, next_migrations: Path) -> None:
     script = NEXT_MIGRATION.format(last="UPDATE executions SET drill = 'no'")
-    (next_migrations / "versions" / "0004_next.py").write_text(script, encoding="utf-8")
+    (next_migrations / "versions" / "0005_next.py").write_text(script, encoding="utf-8")
     database = Database(old, read_only=False)
     with database.migrating() as connection:
         upgrade(connection, next_migrations)
     with database.reading() as connection:
-        assert version_of(connection) == "0004"
+        assert version_of(connection) == "0005"
         found = connection.exec_driver_sql("SELECT runbook_name, drill FROM executions").fetchall()
         assert [tuple(row) for row in found] == [("restart-web", "no")]
     with pytest.raises(StoreError, match="FOREIGN KEY"), database.writing() as connection:
@@ -128,7 +128,7 @@ def test_a_migration_keeps_the_rows_and_the_references(old: Path, next_migration
 def test_a_migration_that_fails_leaves_the_record_as_it_was(
     old: Path, next_migrations: Path, last: str, refused: str
 ) -> None:
-    (next_migrations / "versions" / "0004_next.py").write_text(NEXT_MIGRATION.format(last=last), encoding="utf-8")
+    (next_migrations / "versions" / "0005_next.py").write_text(NEXT_MIGRATION.format(last=last), encoding="utf-8")
     database = Database(old, read_only=False)
     with pytest.raises(StoreError, match=refused), database.migrating() as connection:
         upgrade(connection, next_migrations)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Double, Row, and_, bindparam, func, insert, select, update
 
 from agent.errors import StoreCorrupt
 from agent.model.commands import Milestone, UpdateTicket
@@ -58,9 +58,13 @@ _BEHIND = (
     .order_by(_COLUMNS.number)
 )
 _JOIN = update(TICKET_UPDATES).where(_COLUMNS.key == bindparam("update")).values(state=UpdateState.JOINED.value)
-_PUT_OFF = (
-    update(TICKET_UPDATES).where(_COLUMNS.key == bindparam("update"), _IS_WAITING).values(not_before=bindparam("until"))
+_LET_SETTLE = (
+    update(TICKET_UPDATES)
+    .where(_COLUMNS.key == bindparam("update"), _IS_WAITING)
+    .values(not_before=bindparam("until"), settles_within=bindparam("seconds"))
 )
+_SETTLED = bindparam("now", type_=Double) + _COLUMNS.settles_within
+_SETTLE_FROM = update(TICKET_UPDATES).where(_IS_WAITING, _COLUMNS.not_before > _SETTLED).values(not_before=_SETTLED)
 _TELL_ALL = update(TICKET_UPDATES).where(_COLUMNS.key == bindparam("update")).values(payload=bindparam("all"))
 
 
@@ -102,7 +106,9 @@ class StoredTicketQueue(WaitingRows):
     """The `TicketQueue` in the record's database."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, TICKET_UPDATES, _COLUMNS.key, UpdateState.SET_ASIDE.value)
+        super().__init__(
+            database, TICKET_UPDATES, _COLUMNS.key, UpdateState.SET_ASIDE.value, ended={"settles_within": None}
+        )
 
     def due(self, now: float, limit: int) -> Sequence[Queued]:
         """The first waiting update of each incident, unless it was postponed beyond `now`; longest queued first.
@@ -143,10 +149,13 @@ class StoredTicketQueue(WaitingRows):
                 connection.execute(_TELL_ALL, {"update": joint.key, "all": dump(joint)})
                 connection.execute(_JOIN, [{"update": command.key} for command in joining[:-1]])
 
-    def put_off(self, key: str, at: float) -> None:
-        """It is due then at the earliest, though no attempt has failed."""
-        with self._database.writing() as connection:
-            connection.execute(_PUT_OFF, {"update": key, "until": at})
+    def let_settle(self, key: str, now: float, within: float) -> None:
+        """It is due so many seconds later at the earliest, though no attempt has failed."""
+        self._change(_LET_SETTLE, {"update": key, "until": now + within, "seconds": within})
+
+    def settle_from(self, now: float) -> None:
+        """What settles is due as many seconds after `now` at the latest."""
+        self._change(_SETTLE_FROM, {"now": now})
 
     def set_aside(self, key: str, at: float, error: str) -> None:
         """Delivery is given up, so that the incident's later updates get their turn."""

@@ -125,6 +125,7 @@ TICKET_UPDATES = Table(
     Column("last_error", Text),
     Column("queued_at", Double, nullable=False),
     Column("delivered_at", Double),
+    Column("settles_within", Double),  # seconds, while an attempt of unknown end may still take effect
     UniqueConstraint("incident", "number"),
     Index(None, "state", "incident", "number"),
 )

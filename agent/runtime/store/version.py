@@ -13,7 +13,7 @@ from agent.errors import StoreCorrupt, StoreError, StoreMissing, StoreNewer, Sto
 from agent.runtime.store.engine import Database
 from agent.runtime.store.schema import METADATA
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest revision in `migrations/versions`. Revisions are numbered, so that a newer one can be told."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

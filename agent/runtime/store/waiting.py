@@ -1,5 +1,6 @@
 """What the queues in the record have in common: rows that wait, are tried again, are delivered or given up."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Column, Table, Update, bindparam, func, select, update
@@ -23,13 +24,17 @@ class Counted:
 class WaitingRows:
     """Every method is a transaction of its own and raises StoreError. Times in seconds since the epoch."""
 
-    def __init__(self, database: Database, table: Table, key: "Column[str]", given_up: str) -> None:
-        """`key` names a row; `given_up` is the state of one that never will be delivered."""
+    def __init__(
+        self, database: Database, table: Table, key: "Column[str]", given_up: str, ended: Mapping[str, None] = {}
+    ) -> None:
+        """`key` names a row; `given_up` is the state of one that never will be delivered; `ended`: what is no longer
+        true of a row whose attempt has failed.
+        """
         self._database = database
         columns, this = table.c, key == bindparam("row")
         self._given_up = given_up
         waits = columns.state == WAITING
-        failed = {"last_error": bindparam("error"), "attempts": columns.attempts + 1}
+        failed = {"last_error": bindparam("error"), "attempts": columns.attempts + 1, **ended}
         delivered = {"state": DELIVERED, "delivered_at": bindparam("at")}
         self._delivered = update(table).where(this).values(**delivered)
         self._postponed = update(table).where(this, waits).values(not_before=bindparam("until"), **failed)
