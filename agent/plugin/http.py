@@ -11,6 +11,7 @@ import time
 from base64 import b64encode
 from collections.abc import Mapping
 from contextvars import ContextVar
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -93,12 +94,27 @@ def _connect_watched(host: str, port: int) -> socket.socket:
     return connection
 
 
+class _Answer(HTTPResponse):
+    """As it comes in, byte by byte."""
+
+    def _safe_read(self, amt: int) -> bytes:
+        """urllib3 takes the size of a chunk as the server writes it, and -1 means all until the connection ends."""
+        if amt < 0:
+            raise HTTPException("a chunk of a negative size")
+        read: bytes = super()._safe_read(amt)  # type: ignore[misc]
+        return read
+
+
 class _Connection(HTTPConnection):
+    response_class = _Answer
+
     def _new_conn(self) -> socket.socket:
         return _connect_watched(self._dns_host, self.port or 80)
 
 
 class _TlsConnection(HTTPSConnection):
+    response_class = _Answer
+
     def _new_conn(self) -> socket.socket:
         return _connect_watched(self._dns_host, self.port or 443)
 

@@ -179,6 +179,7 @@ def test_a_server_that_gives_no_answer_is_critical_in_time(script: Script, messa
         b"SSH-2.0-OpenSSH\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnope",
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
         b"HTTP/1.1 200 " + b"x" * 100_000,
@@ -197,6 +198,14 @@ def test_a_body_without_end_is_looked_at_up_to_a_mebibyte() -> None:
         answer = ask(f"http://127.0.0.1:{server.port}/", timeout=30, expect={"body": "^hello"})
     assert answer.verdict is Verdict.OK
     assert answer.readings["size"] == 2**20
+
+
+def test_a_chunk_of_a_negative_size_is_not_read_to_the_end_of_the_connection() -> None:
+    """It would be, whatever is sent: hundreds of megabytes in a second."""
+    with ScriptedServer(drips(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n", b"x")) as server:
+        answer = ask(f"http://127.0.0.1:{server.port}/", timeout=3)
+    assert answer.verdict is Verdict.CRITICAL
+    assert answer.message == "a chunk of a negative size"
 
 
 def test_refused_is_critical() -> None:
