@@ -73,8 +73,8 @@ class Tcp(CheckType):
             return ""
         received = bytearray()
         while len(received) < _KEPT:
-            connection.settimeout(_left(deadline))
             try:
+                connection.settimeout(_left(deadline))
                 piece = connection.recv(4096)
             except TimeoutError:
                 return f"expected {self.expect.pattern!r}, got in time only {_quoted(received)}"
@@ -87,8 +87,11 @@ class Tcp(CheckType):
 
 
 def _left(deadline: float) -> float:
-    """Seconds, never quite 0: a socket takes 0 as "do not block"."""
-    return max(0.001, deadline - time.monotonic())
+    """Seconds. Raises TimeoutError when none is left: where something is always there to read, no read would."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
 
 
 def _quoted(received: bytes | bytearray) -> str:

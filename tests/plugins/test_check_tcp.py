@@ -84,6 +84,20 @@ def test_a_slow_drip_does_not_outlast_the_deadline() -> None:
     assert "expected '220', got in time only 'x" in answer.message
 
 
+def test_a_drip_that_comes_while_the_expression_is_at_work_does_not_outlast_the_deadline() -> None:
+    """There is always something to read, so that no read ever waits."""
+
+    def drips_and_hangs_up(connection: socket.socket, over: threading.Event) -> None:
+        connection.sendall(b"x" * 4000)
+        for _ in range(100):
+            over.wait(0.02)
+            connection.sendall(b"x")
+
+    with ScriptedServer(drips_and_hangs_up) as server:
+        answer = ask(server.port, timeout=0.3, expect="x*[yz]")
+    assert "got in time only 'x" in answer.message
+
+
 def test_a_flood_is_read_no_further_than_64_kib() -> None:
     with ScriptedServer(floods(b"")) as server:
         answer = ask(server.port, send="go", expect="220")
