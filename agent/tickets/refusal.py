@@ -83,6 +83,6 @@ def _retry_after(reply: Reply) -> float | None:
         return min(float(said[:9]), LONGEST_WAIT)
     try:
         wait = parsedate_to_datetime(said) - parsedate_to_datetime(reply.headers.get("Date", ""))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return min(max(wait.total_seconds(), 0.0), LONGEST_WAIT)

@@ -153,6 +153,15 @@ def test_a_date_to_retry_after_is_counted_from_the_answers_own_date(http_site: H
     assert failed.value.retry_after == 3600
 
 
+@pytest.mark.parametrize("far", ["99999999999999999999 00:00:00 GMT", "2024 00:00:00 +99999999999999999999"])
+def test_a_date_beyond_all_calendars_spoils_no_update(http_site: HttpSite, tickets: RestTickets, far: str) -> None:
+    dates = {"Retry-After": f"Mon, 01 Jan {far}"}
+    http_site.answer("/tickets", Answer(503, headers=dates), method="POST")
+    with pytest.raises(TicketSystemUnavailable) as failed:
+        tickets.create(update("INC-1"), SECRETS)
+    assert failed.value.retry_after is None
+
+
 def test_nobody_listens() -> None:
     with pytest.raises(TicketSystemUnavailable, match="refused") as failed:
         described(f"http://127.0.0.1:{free_port()}").create(update("INC-1"), SECRETS)
