@@ -118,6 +118,15 @@ def test_a_removed_first_record_is_named(path: Path, store: Store) -> None:
     assert (store.verify().broken, store.verify().why) == (1, Break.MISSING)
 
 
+@pytest.mark.parametrize("number", [0, -1])
+def test_a_record_before_the_first_was_put_in(path: Path, store: Store, number: int) -> None:
+    forged = f"SELECT {number}, at, about, kind, actor, 'nothing happened', data, prev_hash, hash FROM timeline"
+    tamper(path, f"INSERT INTO timeline (seq, at, about, kind, actor, text, data, prev_hash, hash) {forged} LIMIT 1")
+    found = store.verify()
+    assert (found.ok, found.count, found.why) == (False, 0, Break.ALTERED)
+    assert f"record {number} was put in" in found.text
+
+
 def test_a_removed_record_is_noticed_though_the_rest_was_numbered_anew(path: Path, store: Store) -> None:
     tamper(
         path,

@@ -177,11 +177,15 @@ def _before(connection: Connection, last: int) -> tuple[int, str]:
 
 
 def _walk(connection: Connection, after: int) -> Iterator[Row[Any]]:
-    query = select(TIMELINE).where(_COLUMNS.seq > after).order_by(_COLUMNS.seq)
+    query = select(TIMELINE).order_by(_COLUMNS.seq)
+    if after:  # from the first one on means also what somebody put before it
+        query = query.where(_COLUMNS.seq > after)
     yield from connection.execution_options(yield_per=_CHUNK).execute(query)
 
 
 def _broken(connection: Connection, row: Row[Any], seq: int, previous: str) -> tuple[Break, str] | None:
+    if row.seq < 1:
+        return Break.ALTERED, f"record {row.seq} was put in: numbers begin with 1"
     if row.seq != seq:
         return Break.MISSING, f"record {seq} is missing: after {seq - 1} comes {row.seq}"
     if row.prev_hash == previous:
