@@ -86,6 +86,7 @@ def start_journal(
     logging.basicConfig(handlers=[handler], force=True)
     set_level(level)
     threading.excepthook = _thread_ended
+    logging.captureWarnings(True)  # a library's may quote what a server said, and Python would print it as it is
     for chatty in ("apscheduler", "paramiko", "urllib3", "alembic", "uvicorn", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 

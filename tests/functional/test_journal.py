@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = """
-import logging, threading
+import logging, threading, warnings
 from agent.runtime.journal import redact_journal, start_journal
 
 start_journal("info")
@@ -23,6 +23,7 @@ except ValueError:
 thread = threading.Thread(target=plugin, name="ssh")
 thread.start()
 thread.join()
+warnings.warn(f"bug! it said {chr(0x1B)}[2J hunter2")
 """
 
 
@@ -35,9 +36,10 @@ def test_no_line_holds_a_secret_or_what_a_terminal_would_obey(tmp_path: Path, en
     )
     said = done.stderr.decode()
     assert said.count("ValueError: it said \\x1b[2J [redacted:db] \\u202e\\udc80") == 2
+    assert "UserWarning: bug! it said \\x1b[2J [redacted:db]" in said
     assert "a defect has ended the thread ssh" in said
     lines = [line for line in said.splitlines() if "raise ValueError" not in line]  # a line of the script
     assert not [line for line in lines if "hunter2" in line]
     assert all(line.isprintable() for line in lines)
     if environment:
-        assert all(line.startswith(("<2>", "<3>")) for line in lines)
+        assert all(line.startswith(("<2>", "<3>", "<4>")) for line in lines)
