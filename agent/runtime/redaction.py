@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from agent.model.pattern import Pattern, PatternTooSlow
+from agent.model.text import one_line, printable_lines
 
 SHORTEST = 4
 """Characters: hiding every `ab` would make the text unreadable and the secret no safer."""
@@ -134,7 +135,9 @@ def _named(name: str) -> str:
 
 
 def written_forms(value: str) -> frozenset[str]:
-    """How a value may stand in a text: as it is, for a URL, a shell, in JSON, in base64, or line by line."""
+    """How a value may stand in a text: as it is, for a URL, a shell, in JSON, in base64, line by line, or as we show
+    what is not printable.
+    """
     forms = {value, *_lines(value)}
     for form in tuple(forms):
         for encoded in (quote(form, safe=""), quote(form), quote_plus(form)):
@@ -144,6 +147,10 @@ def written_forms(value: str) -> frozenset[str]:
             " ".join(form.split()),
             json.dumps(form)[1:-1],
             json.dumps(form, ensure_ascii=False)[1:-1],
+            one_line(form, 10 * len(form)),
+            printable_lines(form),
+            repr(form)[1:-1],
+            repr('"' + form)[2:-1],  # in a text that holds both kinds of quotes
         }
     forms |= set(_in_base64(value.encode()))
     return frozenset(form for form in forms if len(form) >= SHORTEST)

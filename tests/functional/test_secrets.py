@@ -4,6 +4,7 @@ import base64
 import json
 import shlex
 import time
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from agent.config.secret import SecretRef
 from agent.errors import UnknownSecret
 from agent.model.pattern import Pattern
-from agent.model.text import one_line
+from agent.model.text import one_line, printable_lines
 from agent.runtime.output import BoundedOutput
 from agent.runtime.redaction import SHORTEST, WITHHELD, Redactor
 from agent.runtime.secrets import Secrets
@@ -130,6 +131,13 @@ def test_a_secret_is_hidden_however_it_is_written(form: str) -> None:
     assert hidden.startswith("said ")
     assert hidden.endswith(" end")
     assert "rd" not in hidden.replace("[redacted:db]", "")
+
+
+@pytest.mark.parametrize("value", ["p\x1bss wörd\x9b", "it's\\p\u202ess", "p\"s'ss"], ids=ascii)
+@pytest.mark.parametrize("shown", [one_line, printable_lines, repr], ids=["line", "lines", "quoted"])
+def test_a_secret_is_hidden_however_we_show_what_others_say(value: str, shown: Callable[[str], str]) -> None:
+    for before in ('"', "'", "\a"):
+        assert "ss" not in redactor_of(db=value).redact(shown(f"{before} {value} end"))
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=12, max_size=40), st.binary(max_size=5))
