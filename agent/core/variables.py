@@ -30,7 +30,7 @@ def given_values(runbook: Runbook, given: Mapping[str, object]) -> dict[str, obj
 def _typed(name: str, variable: Variable, value: object) -> object:
     try:
         typed = _converted(variable.type, value)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError(f"{name}: {value!r} is not of type {variable.type}") from None
     if variable.pattern is not None and not _fits(variable.pattern, str(typed)):
         raise ValueError(f"{name}: {value!r} does not match the pattern {variable.pattern}")

@@ -54,6 +54,12 @@ def test_a_wish_that_cannot_be_met(wish: events.RunByHand, why: str) -> None:
     assert ward.reply == why
 
 
+def test_a_number_that_no_float_holds_is_refused_as_such() -> None:
+    ward = Ward(shop(runbook("restart-web", vars={"share": Variable(type="number")})))
+    assert not ward.person(by_hand(variables={"share": 10**400}))
+    assert ward.reply.endswith("is not of type number")
+
+
 def test_values_given_on_the_command_line_take_the_types_of_the_runbook() -> None:
     variables = {
         "size": Variable(type="integer"),
