@@ -87,8 +87,9 @@ def start_journal(
     set_level(level)
     threading.excepthook = _thread_ended
     logging.captureWarnings(True)  # a library's may quote what a server said, and Python would print it as it is
-    for chatty in ("apscheduler", "paramiko", "urllib3", "alembic", "uvicorn", "asyncio"):
+    for chatty in ("apscheduler", "paramiko", "alembic", "uvicorn", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # warns of a server's odd headers at each asking
 
 
 def set_level(level: str) -> None:

@@ -23,6 +23,7 @@ except ValueError:
 thread = threading.Thread(target=plugin, name="ssh")
 thread.start()
 thread.join()
+logging.getLogger("urllib3.connection").warning("Failed to parse headers")
 warnings.warn(f"bug! it said {chr(0x1B)}[2J hunter2")
 """
 
@@ -37,6 +38,7 @@ def test_no_line_holds_a_secret_or_what_a_terminal_would_obey(tmp_path: Path, en
     said = done.stderr.decode()
     assert said.count("ValueError: it said \\x1b[2J [redacted:db] \\u202e\\udc80") == 2
     assert "UserWarning: bug! it said \\x1b[2J [redacted:db]" in said
+    assert "Failed to parse" not in said  # at every asking, with a traceback
     assert "a defect has ended the thread ssh" in said
     lines = [line for line in said.splitlines() if "raise ValueError" not in line]  # a line of the script
     assert not [line for line in lines if "hunter2" in line]
