@@ -1,6 +1,7 @@
 """One asking of a check: the question put, the answers judged and placed, every failure an UNKNOWN."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -57,7 +58,7 @@ class Interviewer:
         ports = AskingPorts(shell, self._secrets, self._snapshot, rules.timeout, put.monotonic)
         try:
             answers = probe.check_type.ask(probe.host, ports)
-            judged = tuple(self._judged(probe, rules, answer, put.at, names) for answer in answers)
+            judged = _apart([self._judged(probe, rules, answer, put.at, names) for answer in answers])
         except ParamedicError as error:
             return self.unasked(probe, put.at, one_line(str(error), 1000))
         except (Exception, SystemExit) as error:  # also for what ends a program: it would end this thread unheard
@@ -93,6 +94,22 @@ class Interviewer:
         )
         message = one_line(self._redactor.redact(observation.message), _MESSAGE)
         return observation if message == observation.message else replace(observation, message=message)
+
+
+def _apart(judged: Sequence[Observation]) -> tuple[Observation, ...]:
+    """One for each subject. Of what has the name of another, cut or without its secret, nothing is known: what is well
+    would hide what is not.
+    """
+    by_name: dict[str, list[Observation]] = {}
+    for each in judged:
+        by_name.setdefault(each.subject, []).append(each)
+    alone = [each for each in judged if len(by_name[each.subject]) == 1]
+    return (*alone, *(_doubtful(alike) for alike in by_name.values() if len(alike) > 1))
+
+
+def _doubtful(alike: Sequence[Observation]) -> Observation:
+    why = f"{len(alike)} answers have this name, once it is cut and secrets are hidden: name them by other labels"
+    return replace(alike[0], verdict=Verdict.UNKNOWN, message=why, value=None, cleared=False)
 
 
 @cache

@@ -37,6 +37,23 @@ def test_an_answer_becomes_an_observation(watch: Watch) -> None:
     assert before - 1 <= seen.at <= time.time() + 1
 
 
+def test_answers_that_are_named_alike_once_secrets_are_hidden_are_unknown(watch: Watch) -> None:
+    """Certificates in Kubernetes, say: what is well would hide what is not, and take turns with it."""
+    answers = [
+        Answer(verdict=Verdict.CRITICAL, subject="secret_name=tls-shop"),
+        Answer(subject="secret_name=tls-blog"),
+        Answer(subject="file=/etc/tls.pem"),
+    ]
+    watch.use(Probe("c", WEB1, Elsewhere(do=lambda _host, _ports: answers)))
+    watch.prober.ask_due(["c@web1"])
+    (answered,) = watch.wait(1)
+    assert [(seen.subject, seen.verdict) for seen in answered.observations] == [
+        ("file=/etc/tls.pem", Verdict.OK),
+        ("secret_name=[redacted]", Verdict.UNKNOWN),
+    ]
+    assert "2 answers have this name" in answered.observations[1].message
+
+
 @pytest.mark.parametrize(
     ("kind", "answer", "subject", "host"),
     [
