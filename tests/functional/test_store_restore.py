@@ -181,6 +181,17 @@ def test_without_space_nothing_is_restored_and_a_backup_leaves_nothing(tmp_path:
             assert texts(store) == ["kept"]
 
 
+def test_a_link_in_place_of_the_lock_leads_nowhere(path: Path, backup: Path, tmp_path: Path) -> None:
+    """The folder is the agent's, and root restores."""
+    (tmp_path / "passwd").write_text("root::0:0")
+    lock = path.with_name("paramedic.db.lock")
+    lock.unlink()
+    lock.symlink_to(tmp_path / "passwd")
+    with pytest.raises(StoreError, match="cannot be written"):
+        restore(backup, path, at=LATER, actor="ada")
+    assert (tmp_path / "passwd").read_text() == "root::0:0"
+
+
 @pytest.mark.root
 def test_what_root_restores_belongs_to_the_agent(path: Path, backup: Path) -> None:
     available.require("files of other users", None if os.geteuid() == 0 else "this is not root", "sudo make test")

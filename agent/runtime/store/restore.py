@@ -98,11 +98,11 @@ def _noted(store: Store, backup: Path, at: float, actor: str, altered: bool) -> 
 
 
 def _give_to_owner_of(folder: Path, *files: Path) -> None:
-    """Who restores is root, who runs is not."""
+    """Who restores is root, who runs is not: and could put a link in the place of a file of his folder."""
     if os.geteuid() == 0:
         owner = folder.stat()
         for file in files:
-            os.chown(file, owner.st_uid, owner.st_gid)
+            os.chown(file, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _put_aside(record: Path, at: float) -> Path | None:
