@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from agent.cli.exits import refused
+from agent.config.trust import trusted_users
 
 SYSTEM_SOCKET = Path("/run/paramedic/control.sock")
 SYSTEM_STATE = Path("/var/lib/paramedic")
@@ -56,10 +57,20 @@ def _configured() -> tuple[Path, Path] | None:
 
 
 def config_folder() -> Path:
-    """Where the configuration is when nobody says: PARAMEDIC_CONFIG, that of a checkout one stands in, the system's."""
+    """Where the configuration is when nobody says: PARAMEDIC_CONFIG, that of a checkout one stands in, the system's.
+
+    Raises Failure when somebody else laid the checkout's there: what it says may be carried out here and now.
+    """
     if named := os.environ.get("PARAMEDIC_CONFIG"):
         return Path(named)
-    return CHECKOUT_CONFIG if CHECKOUT_CONFIG.is_dir() or not SYSTEM_CONFIG.is_dir() else SYSTEM_CONFIG
+    if not CHECKOUT_CONFIG.is_dir():
+        return SYSTEM_CONFIG if SYSTEM_CONFIG.is_dir() else CHECKOUT_CONFIG
+    if CHECKOUT_CONFIG.lstat().st_uid not in (0, *trusted_users(os.geteuid(), os.environ)):
+        here = f"{CHECKOUT_CONFIG} (here, in {Path.cwd()})"
+        raise refused(
+            f"{here} belongs neither to you nor to root: if you mean it, name it (--config {CHECKOUT_CONFIG})"
+        )
+    return CHECKOUT_CONFIG
 
 
 def needed_config_folder() -> Path:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
@@ -374,3 +375,19 @@ def test_what_concerns_the_agent_itself_is_told_from_its_record(tmp_path: Path) 
     assert [line for line in told.out.splitlines() if "paramedic 0.1.0 on watch1" in line]
     assert told.out.index("started") < told.out.index("refused to freeze")
     assert "another's" not in told.out
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT RUN HERE: files of another user, because that needs root")
+def test_a_configuration_that_somebody_laid_into_a_shared_folder_is_not_used(tmp_path: Path) -> None:
+    """Root who stands there would carry out what it says."""
+    laid = tmp_path / "config"
+    laid.mkdir()
+    evil = f"{{kind: command, every: 1m, run: touch {tmp_path}/carried-out}}"
+    (laid / "checks.yaml").write_text(f"checks: {{web: {evil}}}")
+    for each in (laid, laid / "checks.yaml"):
+        os.chown(each, 65534, 65534)
+    said = paramedic("checks", "run", "web", folder=tmp_path)
+    assert not (tmp_path / "carried-out").exists()
+    assert said.code == 1
+    assert "belongs neither to you nor to root: if you mean it, name it (--config config)" in said.err
