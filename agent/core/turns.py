@@ -127,16 +127,19 @@ def _start_waiting(case: Case, run: HostRun, around: Circumstances, refusals: di
 
 
 def _needed(draft: Draft, execution: Execution) -> frozenset[str] | None:
-    """The hosts that the agent may treat: it leaves alone what is well by now. None: every one."""
+    """The hosts that the agent may treat: it leaves alone those that the check it treats calls well by now.
+    None: every one.
+    """
     incident = draft.incident(execution.incident) if execution.incident else None
     if execution.plan is not None:
         return _needed_by_plan(draft, execution, execution.plan)
     if incident is None or execution.actor != AGENT:
         return None
     runbook = draft.runbook(execution.digest)
+    ill = [symptom for symptom in incident.ill if symptom.key.check == incident.cause]
     if runbook is not None and runbook.hosts != "affected":
-        return None if incident.ill else frozenset()
-    return frozenset(symptom.host for symptom in incident.ill if symptom.host)
+        return None if ill else frozenset()
+    return frozenset(symptom.host for symptom in ill if symptom.host)
 
 
 def _needed_by_plan(draft: Draft, execution: Execution, plan: str) -> frozenset[str] | None:

@@ -10,8 +10,9 @@ from agent.model.incident import Phase
 from agent.model.policy import TreatmentRules
 from agent.model.quantities import Rate
 from agent.model.runbook import Limits
+from agent.model.service import Service
 from agent.model.timeline import EntryKind
-from tests.core.ward import Ward, check, group, run, runbook, settings, shop
+from tests.core.ward import CRITICAL, Ward, check, group, run, runbook, settings, shop
 
 NOW = 10_000.0
 
@@ -168,6 +169,28 @@ def test_a_host_that_recovers_before_its_turn_is_left_alone() -> None:
     ward.gets_well("web", "web3")
     assert ward.incident().phase is Phase.RESOLVED
     assert {t.host for t in ward.state.treatments} == {"web1", "web3"}
+
+
+@pytest.mark.parametrize("where", ["affected", "group:front"])
+def test_a_host_on_which_only_another_check_is_ill_is_left_to_the_runbook_of_that(where: str) -> None:
+    two = settings(
+        [check(name, service="shop", ladder=(f"restart-{name}",)) for name in ("web", "queue")],
+        [runbook("restart-web", run("restart web"), hosts=where), runbook("restart-queue", run("restart queue"))],
+        services=[Service(name="shop", hosts=("web1", "web2"))],
+        groups=[group("front", "web1", "web2", at_once=1)],
+    )
+    ward = Ward(two)
+    ward.falls_ill("web", "web1", "web2")
+    ward.falls_ill("queue", "web2")
+    ward.gets_well("web", "web1", "web2")
+    ward.ends()
+    ward.gets_well("web", "web1")
+    assert ward.under_way() == []
+    assert "web2: well again before its turn came, left alone" in ward.story(EntryKind.TREATMENT)
+    assert ward.incident().held_because == "settling"
+    ward.sees("queue", 2, web2=CRITICAL)
+    ward.later(20)
+    assert ward.under_way() == [("web2", "restart queue")]
 
 
 def test_a_limit_reached_hands_over_to_the_next_rung_and_then_to_a_person() -> None:
