@@ -64,10 +64,12 @@ def verification(case: Case, run: HostRun) -> tuple[HostRun, Verification]:
     """How the verification stands, and the run that remembers since when it has been well."""
     draft, checks = case.draft, case.draft.settings.checks
     evidence = [_evidence(draft, key, checks.get(key.check)) for key in run.verify]
+    # another host's verification may have started the counters of a shared subject afresh: it has the time anew
+    afresh = max(subject.window.fresh_from for subject in evidence)
     found = recovery.verify(
         evidence,
         at=draft.at,
-        deadline=run.deadline or draft.at,
+        deadline=max(run.deadline or draft.at, afresh + case.runbook.verify.within),
         stable_for=case.runbook.verify.stable_for,
         stable_since=run.stable_since,
     )

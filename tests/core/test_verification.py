@@ -4,6 +4,7 @@ import pytest
 
 from agent.model.execution import Outcome
 from agent.model.incident import Phase
+from agent.model.observation import Verdict
 from agent.model.runbook import Retry, Verify
 from agent.model.timeline import EntryKind
 from tests.core.ward import (
@@ -13,8 +14,10 @@ from tests.core.ward import (
     UNKNOWN,
     Ward,
     approve,
+    check,
     run,
     runbook,
+    settings,
     shop,
     wait,
 )
@@ -113,6 +116,33 @@ def test_getting_well_in_time_but_stable_only_after_the_deadline_is_recovered() 
     ward.gets_well()
     ward.later(25)
     assert ward.execution().outcome is Outcome.RECOVERED
+
+
+@pytest.mark.parametrize(("then", "outcome"), [(OK, Outcome.RECOVERED), (CRITICAL, Outcome.NOT_RECOVERED)])
+def test_what_two_hosts_are_verified_by_may_be_asked_anew_for_the_second_while_the_first_waits(
+    then: Verdict, outcome: Outcome
+) -> None:
+    """The counters start afresh for both: that they do says nothing against the first."""
+    book = runbook("r", verify=Verify(checks=("front",), within=5.0, stable_for=20.0), rollback=ROLLBACK)
+    front = check("front", service="shop", ladder=("r",))
+    ward = Ward(settings([front, check("web", service="shop", ladder=("r",))], [book]))
+    ward.sees("front", db1=OK)
+    ward.falls_ill("web", "web1", "web2")
+    ward.ends(host="web1")
+    ward.gets_well("front", "db1")
+    ward.later(10)
+    ward.ends(host="web2")
+    ward.sees("front", db1=then)
+    ward.later(1)
+    assert ward.under_way() == [], "it is not rolled back for want of answers"
+    ward.sees("front", 2, db1=then)
+    ward.gets_well("web", "web1", "web2")
+    ward.later(20)
+    while ward.pending:
+        ward.ends()
+    ward.sees("front", 2, db1=then)
+    ward.later(20)
+    assert [run.outcome for run in ward.execution().runs] == [outcome] * 2
 
 
 def test_the_recover_threshold_decides_the_verification_too() -> None:
