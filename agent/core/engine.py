@@ -11,7 +11,6 @@ from agent.core import emergency, exercises, health, incidents, people, response
 from agent.core.clock_set import clock_set
 from agent.core.draft import Draft
 from agent.core.guard import Reason
-from agent.core.selection import REPORTED
 from agent.core.state import State
 from agent.model.decision import Decision
 from agent.model.events import (
@@ -205,12 +204,8 @@ def _reloaded(draft: Draft, event: Reloaded) -> None:
     """An incident whose check is gone can no longer be seen to recover: a person must decide."""
     draft.record("agent", EntryKind.AGENT, event.text, actor=event.actor)
     for incident in draft.incidents():
-        gone = [
-            str(s.key) for s in incident.ill if s.key.check not in draft.settings.checks and s.key.check != REPORTED
-        ]
-        if gone and incident.phase in (Phase.NEW, Phase.HELD):
-            because = f"no longer in the configuration, so recovery cannot be seen: {', '.join(gone)}"
-            response.escalate(draft, incident, because)
+        if incident.phase in (Phase.NEW, Phase.HELD) and response.no_longer_asked(draft, incident):
+            response.consider(draft, incident)
     _forget_what_nobody_asks(draft)
 
 

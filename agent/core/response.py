@@ -37,6 +37,10 @@ def consider(draft: Draft, incident: Incident) -> None:
         return
     if incident.phase is Phase.ESCALATED:
         return
+    gone = no_longer_asked(draft, incident)
+    if gone:
+        escalate(draft, incident, f"no longer in the configuration, so recovery cannot be seen: {some(gone)}")
+        return
     flapping = [symptom.key for symptom in incident.ill if _flaps(draft, symptom.key)]
     if flapping:
         escalate(draft, incident, _comes_and_goes(flapping), reason=Reason.FLAPPING)
@@ -57,6 +61,12 @@ def consider(draft: Draft, incident: Incident) -> None:
         escalate(draft, incident, str(choice), reason=choice.reason)
     else:
         _treat(draft, incident, choice)
+
+
+def no_longer_asked(draft: Draft, incident: Incident) -> list[Key]:
+    """What is ill by a check that is not in the configuration any more. What people reported never was a check's."""
+    known = draft.settings.checks
+    return [s.key for s in incident.ill if s.key.check not in known and s.key.check != REPORTED]
 
 
 def _refused_for_now(draft: Draft, incident: Incident) -> Refused | None:

@@ -199,6 +199,37 @@ def test_a_check_that_is_taken_away_leaves_nothing_hanging(phase: Phase) -> None
     assert ward.person(events.Resolve("INC-1", "the check is gone"))
 
 
+def test_a_check_that_is_taken_away_while_the_agent_was_away_is_treated_no_more() -> None:
+    ward = Ward(shop(runbook("light"), runbook("strong", run("reinstall")), cooldown=300.0))
+    ward.falls_ill()
+    ward.ends(exit=1)
+    assert ward.incident().held_because == "cooling down"
+    without = ward.state.settings.checks
+    ward.state.configure(settings([rules for name, rules in without.items() if name != "web"]))
+    ward.restarts(away=10.0)
+    ward.later(1000)
+    assert ward.under_way() == []
+    assert ward.incident().phase is Phase.ESCALATED
+    assert "no longer in the configuration" in ward.story(EntryKind.ESCALATED)[0]
+
+
+def test_a_check_that_is_taken_away_during_the_treatment_of_another_is_treated_no_more() -> None:
+    names = ("web", "queue")
+    books = [runbook(f"restart-{name}", run(name)) for name in names]
+    rules = [check(name, service="shop", ladder=(f"restart-{name}",)) for name in names]
+    ward = Ward(settings(rules, books))
+    ward.falls_ill("web")
+    ward.falls_ill("queue")
+    ward.state.configure(settings(rules[:1], books))
+    ward.tell(events.Reloaded(ward.at, "anna", "configuration of today"))
+    ward.ends()
+    ward.gets_well("web")
+    ward.later(1000)
+    assert ward.under_way() == []
+    assert ward.incident().phase is Phase.ESCALATED
+    assert "no longer in the configuration" in ward.story(EntryKind.ESCALATED)[0]
+
+
 def test_a_host_taken_out_of_the_inventory_is_no_longer_treated() -> None:
     ward = Ward(shop(runbook("light"), runbook("strong", run("reinstall"))))
     ward.falls_ill()
