@@ -149,7 +149,8 @@ def stop(draft: Draft, execution: Execution, because: str) -> Execution:
 
 
 def resumed(draft: Draft, execution: Execution, never_begun: Collection[str]) -> Execution:
-    """The agent was away: what was being asked is asked anew, with the whole time for it.
+    """The agent was away: what was being asked is asked anew, with the whole time for it. So is a person whose time
+    to answer ran out meanwhile.
 
     A treatment that had not touched its host yet and comes later than its step's `timeout` is not begun any more:
     nobody knows whether it is still needed.
@@ -162,7 +163,8 @@ def resumed(draft: Draft, execution: Execution, never_begun: Collection[str]) ->
         because = f"ordered {away} ago and not begun, the agent was away"
         return stop(draft, with_runs(execution, [_given_up(draft, execution, run, because) for run in late]), because)
     for run in execution.runs:
-        if run.phase in (RunPhase.ASKING, RunPhase.VERIFYING):
+        ran_out = run.phase is RunPhase.APPROVAL and run.due is not None and run.due <= draft.at
+        if ran_out or run.phase in (RunPhase.ASKING, RunPhase.VERIFYING):
             execution = _replaced(execution, procedure.ask_anew(case_of(draft, execution, run), run))
     return advance(draft, execution)
 

@@ -89,6 +89,23 @@ def test_pauses_and_approvals_go_on_from_where_they_were() -> None:
     assert ward.under_way() == [("web1", "restart")]
 
 
+@pytest.mark.parametrize("away", ["ended", "suspended"])
+def test_a_question_that_ran_out_while_nobody_could_answer_is_put_again(away: str) -> None:
+    """Silence is taken for a yes here: it must have been possible to say no."""
+    ward = Ward(shop(runbook("r", approve("Restart", within=60.0, otherwise="continue"), run("restart"))))
+    ward.falls_ill()
+    if away == "ended":
+        ward.restarts(away=3600.0)
+    else:
+        ward.at += 3600.0
+        ward.tell(events.StoodStill(ward.at, 3600.0))
+    ward.later(59)
+    assert ward.under_way() == []
+    assert ward.story(EntryKind.APPROVAL) == ["web1: waiting up to 1m for somebody to approve: Restart?"] * 2
+    ward.later(1)
+    assert ward.under_way() == [("web1", "restart")]
+
+
 def test_what_was_held_resolved_or_waiting_for_its_turn_is_not_forgotten() -> None:
     ward = Ward(shop(runbook("r", serial=1), close_after=100.0))
     ward.falls_ill("web", "web1", "web2")
