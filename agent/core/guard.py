@@ -1,7 +1,7 @@
 """What may forbid a treatment, always with a named reason and a sentence.
 
 Two questions: may this runbook start at all (`refuse_start`), and may this host be treated now
-(`refuse_host`, asked again for every host when its turn comes). Some refusals pass by themselves and
+(`refuse_host`); both are asked again for every host when its turn comes. Some refusals pass by themselves and
 are worth waiting for; the others mean that this runbook is not the answer: try the next rung or a person.
 """
 
@@ -97,11 +97,16 @@ class Circumstances:
         """This host is under treatment from now on."""
         self.under_treatment[treatment.host] = treatment.execution
         self._treated.setdefault(treatment.host, []).append(treatment)
+        self._ran.setdefault(treatment.runbook, {})[treatment.execution] = treatment.at
         for group in self.groups.get(treatment.host, ()):
             self._busy.setdefault(group.name, []).append(treatment.host)
 
     def treated(self, host: str) -> list[Treatment]:
         return self._treated.get(host, [])
+
+    def ran(self, runbook: str) -> dict[str, float]:
+        """The runbook's executions that have begun on a host, and when."""
+        return self._ran.get(runbook, {})
 
     def busy(self, group: Group) -> list[str]:
         """Hosts of the group that are under treatment."""
@@ -122,6 +127,13 @@ class Circumstances:
         return found
 
     @cached_property
+    def _ran(self) -> dict[str, dict[str, float]]:
+        found: dict[str, dict[str, float]] = {}
+        for treatment in self.treatments:
+            found.setdefault(treatment.runbook, {})[treatment.execution] = treatment.at
+        return found
+
+    @cached_property
     def _busy(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
         for host in self.under_treatment:
@@ -130,16 +142,17 @@ class Circumstances:
         return found
 
 
-def refuse_start(runbook: Runbook, circumstances: Circumstances) -> Refused | None:
-    """Whether something forbids this runbook whatever the host."""
+def refuse_start(runbook: Runbook, circumstances: Circumstances, execution: str = "") -> Refused | None:
+    """Whether something forbids this runbook whatever the host. `execution`: the one that waits for its turn; once it
+    has begun on a host it is no further run of the runbook.
+    """
     if circumstances.freeze:
         freeze = circumstances.freeze
         return Refused(Reason.FROZEN, f"all treatment is frozen by {freeze.actor}: {freeze.reason}")
-    limit = runbook.limits.per_runbook
-    if limit:
-        executions = {t.execution: t.at for t in circumstances.treatments if t.runbook == runbook.name}
-        return _over_limit(limit, executions.values(), circumstances.at, f"{runbook.name} ran")
-    return None
+    ran = circumstances.ran(runbook.name)
+    if execution in ran:
+        return None
+    return _over_limit(runbook.limits.per_runbook, ran.values(), circumstances.at, f"{runbook.name} ran")
 
 
 def refuse_host(host: str, runbook: Runbook, circumstances: Circumstances, plan: str | None = None) -> Refused | None:

@@ -152,8 +152,11 @@ def _needed_by_plan(draft: Draft, execution: Execution, plan: str) -> frozenset[
 
 def _refuse_host(case: Case, around: Circumstances) -> Refused | None:
     if case.execution.override is None:
-        refused = guard.refuse_host(case.host.name, case.runbook, around, case.execution.plan)
-        return refused or _left_to_a_plan(case, around)
+        return (
+            guard.refuse_start(case.runbook, around, case.execution.id)
+            or guard.refuse_host(case.host.name, case.runbook, around, case.execution.plan)
+            or _left_to_a_plan(case, around)
+        )
     return guard.refuse_busy(case.host.name, around)  # two treatments of one host at a time: not even by order
 
 

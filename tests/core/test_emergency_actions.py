@@ -234,8 +234,10 @@ def test_what_cannot_be_begun_is_said(wrong: PlanAction, because: str) -> None:
     assert because in first(at_work(wrong)).result
 
 
-def test_the_guards_hold_for_plans_too() -> None:
-    ward = at_work(RESTART, RESTART, runbooks=(runbook("revive", limits=Limits(per_host="1 per hour")),))
+@pytest.mark.parametrize("limit", ["per_host", "per_runbook"])
+def test_the_guards_hold_for_plans_too(limit: str) -> None:
+    book = runbook("revive", limits=Limits.model_validate({limit: "1 per hour"}))
+    ward = at_work(RESTART, RESTART, runbooks=(book,))
     fails(ward)
     assert ward.person(events.TickAction("PLAN-1", 1, skip=True), "tim")
     assert states(ward) == [ActionState.SKIPPED, ActionState.TODO]

@@ -219,6 +219,34 @@ def test_an_ineffective_treatment_counts_toward_the_limits() -> None:
     assert ward.reasons("INC-2") == ["rate limit"]
 
 
+def test_the_limit_of_a_runbook_is_asked_for_again_when_the_first_host_had_to_wait() -> None:
+    often = Limits(per_runbook=Rate(1, 3600))
+    rules = [check(name, service=name, ladder=("r",)) for name in ("web", "mail")]
+    books = [runbook("r", serial=1, limits=often), runbook("other")]
+    ward = Ward(settings(rules, books))
+    assert ward.person(events.RunByHand("other", ("web1",)))
+    ward.falls_ill("web", "web1", "web2")
+    assert ward.reasons() == ["host busy"]
+    ward.falls_ill("mail", "web3")
+    ward.ends(host="web1")
+    assert ward.under_way() == [("web3", "restart")], "r runs already, for the mail"
+    assert ward.reasons()[1] == "rate limit"
+    assert ward.incident().phase is Phase.ESCALATED
+
+
+def test_an_execution_that_has_begun_goes_on_whatever_ran_since() -> None:
+    often = Limits(per_runbook=Rate(1, 60))
+    rules = [check(name, service=name, ladder=("r",)) for name in ("web", "mail")]
+    ward = Ward(settings(rules, [runbook("r", serial=1, limits=often)]))
+    ward.falls_ill("web", "web1", "web2")
+    ward.later(60)
+    ward.falls_ill("mail", "web3")
+    assert len(ward.pending) == 2
+    ward.ends(host="web1")
+    ward.gets_well("web", "web1")
+    assert ("web2", "restart") in ward.under_way()
+
+
 def test_the_limit_of_one_host_does_not_keep_the_others_from_treatment() -> None:
     ward = Ward(shop(runbook("light", limits=Limits(per_host=Rate(1, 3600))), close_after=1.0))
     ward.falls_ill("web", "web1")
