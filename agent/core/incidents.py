@@ -148,13 +148,19 @@ def _admit_strangers(draft: Draft, strangers: list[Symptom]) -> list[str]:
 
 
 def _known_home(draft: Draft, index: _Index, symptom: Symptom) -> Incident | None:
-    """The incident that has this subject, unless what it had there is over and was trouble of the other sort."""
+    """The incident that has this subject, unless what it had there is over and was trouble of the other sort, or the
+    whole incident is over and the subject belongs to one that is open.
+    """
     incident = draft.home_of(symptom.key)
     there = _symptom(index, incident, symptom.key) if incident else None
     if incident is None or there is None:
         return None
     is_over = not there.is_ill or not incident.phase.is_open
-    return None if is_over and there.blind != symptom.blind else incident
+    if is_over and there.blind != symptom.blind:
+        return None
+    if not incident.phase.is_open and grouping.find_home(symptom, draft.incidents(), draft.settings.services):
+        return None
+    return incident
 
 
 def _join(draft: Draft, id: str, joining: Sequence[Symptom], because: str = "") -> None:

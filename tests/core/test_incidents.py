@@ -149,6 +149,21 @@ def test_the_dependent_joins_the_incident_of_what_it_leans_on_and_is_not_treated
     assert ward.story(EntryKind.RESOLVED) == ["recovered by restart-db, verified"]
 
 
+def test_a_relapse_that_leans_on_what_is_ill_by_now_joins_that_and_is_not_treated() -> None:
+    ward = Ward(shop())
+    ward.sees("db", db1=OK)
+    ward.falls_ill()
+    ward.sees("db", db1=OK)
+    ward.ends()
+    ward.gets_well()
+    assert ward.falls_ill("db", "db1").id == "INC-2"
+    assert ward.falls_ill().id == "INC-2"
+    ward.later(30)
+    assert ward.under_way() == [("db1", "restart the database")]
+    assert ward.incident("INC-1").phase is Phase.RESOLVED
+    assert "shop depends on database" in ward.story(EntryKind.JOINED, about="INC-2")[0]
+
+
 def test_what_does_not_come_back_with_its_cause_is_treated_itself_after_settling() -> None:
     ward = Ward(shop(dependency_wait=15.0))
     ward.falls_ill("db", "db1")
