@@ -187,6 +187,7 @@ def _started(draft: Draft, event: Started) -> None:
         ended = treatment.resumed(draft, execution, event.never_begun)
         if not ended.is_running and ended.stopped_because:
             response.after_treatment(draft, ended, late=ended.stopped_because)
+    response.resumed(draft)
     emergency.resumed(draft)
     _forget_what_nobody_asks(draft)
 
@@ -197,6 +198,7 @@ def _stood_still(draft: Draft, event: StoodStill) -> None:
     draft.record("agent", EntryKind.AGENT, f"nothing was decided for {say_duration(event.seconds)}: {because}")
     for execution in draft.executions():
         treatment.resumed(draft, execution, ())
+    response.resumed(draft)
     emergency.stood_still(draft, event.seconds)
 
 

@@ -25,6 +25,9 @@ _LOOK_SOON = 1.0
 _LOOK_LATER = 5.0
 """Seconds until a held incident is considered again when no better time is known."""
 
+_HELD_BY_WORD = (Reason.FROZEN, Reason.EMERGENCY, Reason.EXERCISE)
+"""Reasons that do not pass with time: somebody says when it goes on."""
+
 _FOR_A_PERSON = (Outcome.OUTCOME_UNKNOWN, Outcome.UNDECIDABLE, Outcome.DECLINED)
 
 
@@ -181,6 +184,14 @@ def _let_settle(draft: Draft, incident: Incident, because: str) -> None:
     draft.order(Ask(keys))
     until = draft.at + draft.settings.policy.treatment.dependency_wait
     hold(draft, incident, Refused(Reason.SETTLING, f"{because}; waiting for {some(keys)}", until))
+
+
+def resumed(draft: Draft) -> None:
+    """The agent was away when the time came until which something was held: nobody knows whether it is still ill."""
+    for incident in draft.incidents():
+        has_come = incident.due is not None and incident.due <= draft.at
+        if incident.phase is Phase.HELD and has_come and incident.held_because not in _HELD_BY_WORD:
+            _let_settle(draft, incident, "the agent was away")
 
 
 def _recovered(draft: Draft, incident: Incident) -> None:

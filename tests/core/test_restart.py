@@ -8,6 +8,7 @@ from agent.core.restoration import SKIPPED
 from agent.model import events
 from agent.model.execution import Outcome
 from agent.model.incident import Phase
+from agent.model.observation import Verdict
 from agent.model.quantities import Rate
 from agent.model.runbook import Limits, Verify
 from agent.model.service import Service
@@ -344,6 +345,38 @@ def test_what_is_still_ill_after_a_long_absence_is_treated_once_its_check_had_ti
     ward.later(20)
     assert ward.under_way() == [("web1", "restart")]
     assert [step.id.split(".")[0] for step in ward.steps] == ["RUN-1", "RUN-2"]
+
+
+@pytest.mark.parametrize("away", ["ended", "suspended"])
+@pytest.mark.parametrize("now", [OK, CRITICAL])
+def test_what_was_held_until_a_time_that_passed_while_the_agent_was_away_is_asked_before_it_is_treated(
+    now: Verdict, away: str
+) -> None:
+    ward = Ward(shop(runbook("light"), runbook("strong", run("reinstall")), cooldown=300.0))
+    ward.falls_ill()
+    ward.ends(exit=1)
+    assert ward.incident().held_because == "cooling down"
+    if away == "ended":
+        ward.restarts(away=7200.0)
+    else:
+        ward.at += 7200.0
+        ward.tell(events.StoodStill(ward.at, 7200.0))
+    ward.later(0)
+    assert ward.under_way() == [], "somebody may have mended it meanwhile"
+    assert ward.incident().held_because == "settling"
+    ward.sees("web", 2, web1=now)
+    ward.later(20)
+    assert ward.under_way() == ([("web1", "reinstall")] if now is CRITICAL else [])
+    assert ward.incident().phase is (Phase.TREATING if now is CRITICAL else Phase.RESOLVED)
+
+
+def test_what_is_frozen_is_held_as_before_when_the_agent_comes_back() -> None:
+    ward = Ward(shop())
+    ward.person(events.Freeze("audit"))
+    ward.falls_ill()
+    ward.restarts(away=7200.0)
+    ward.later(60)
+    assert ward.reasons() == ["frozen"]
 
 
 def test_what_was_begun_on_a_host_is_finished_however_late() -> None:
