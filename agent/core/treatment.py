@@ -86,6 +86,9 @@ def start(
 def advance(draft: Draft, execution: Execution) -> Execution:
     """Start every host whose turn has come, move to the next batch, or end; returns what was put into the draft."""
     draft.put_execution(execution)  # the guards must see what has just ended
+    declined = next((run for run in execution.runs if run.outcome is Outcome.DECLINED), None)
+    if declined and not execution.stopped_because:
+        return stop(draft, execution, declined.reason)  # the no is for the whole treatment
     while execution.is_running:
         low = execution.batch * execution.serial
         batch = execution.runs[low : low + execution.serial]
@@ -139,7 +142,7 @@ def answered(draft: Draft, execution: Execution, *, yes: bool, actor: str, reaso
 
 
 def stop(draft: Draft, execution: Execution, because: str) -> Execution:
-    """A person took over: nothing further starts; a step under way ends by itself."""
+    """A person took over, or said no: nothing further starts; a step under way ends by itself."""
     execution = replace(execution, stopped_because=because)
     for run in execution.runs:
         if run.phase is not RunPhase.ENDED and run.pending is None:

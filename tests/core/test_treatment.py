@@ -8,7 +8,7 @@ import pytest
 from agent.model import events
 from agent.model.execution import Outcome, StepOutcome, StepStatus
 from agent.model.incident import Phase
-from agent.model.quantities import Rate
+from agent.model.quantities import CountOrShare, Rate
 from agent.model.runbook import Limits, Retry, Step, Variable
 from agent.model.timeline import EntryKind
 from tests.core.ward import (
@@ -329,6 +329,24 @@ def test_a_no_is_for_a_person_to_go_on_with() -> None:
     assert ward.execution().outcome is Outcome.DECLINED
     assert ward.incident().phase is Phase.ESCALATED
     assert "refused by bob: the month is being closed" in ward.story(EntryKind.ESCALATED)[0]
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_no_ends_the_treatment_on_every_host(answered: bool) -> None:
+    """One has its turn still to come, one is in the middle of a step before the question; nobody is asked twice."""
+    steps = (run("look"), approve("Restart", within=60.0), run("restart"))
+    ward = Ward(shop(runbook("r", *steps, serial=CountOrShare(count=2), limits=Limits(stop_after_failures=3))))
+    ward.falls_ill("web", "web1", "web2", "web3")
+    ward.ends(host="web1")
+    if answered:
+        assert ward.person(events.Approve("INC-1", yes=False))
+    else:
+        ward.later(60)
+    assert ward.under_way() == [("web2", "look")], "what is under way ends by itself"
+    assert ward.incident().phase is Phase.TREATING
+    ward.ends()
+    assert [run.outcome for run in ward.execution().runs] == [Outcome.DECLINED, Outcome.STOPPED, Outcome.STOPPED]
+    assert ward.incident().phase is Phase.ESCALATED
 
 
 @pytest.mark.parametrize(
