@@ -197,7 +197,7 @@ def _stood_still(draft: Draft, event: StoodStill) -> None:
     because = event.because or "it was suspended, stopped or starved"
     draft.record("agent", EntryKind.AGENT, f"nothing was decided for {say_duration(event.seconds)}: {because}")
     for execution in draft.executions():
-        treatment.resumed(draft, execution, ())
+        treatment.resumed(draft, execution, None)
     response.resumed(draft)
     emergency.stood_still(draft, event.seconds)
 

@@ -151,20 +151,23 @@ def stop(draft: Draft, execution: Execution, because: str) -> Execution:
     return advance(draft, execution)
 
 
-def resumed(draft: Draft, execution: Execution, never_begun: Collection[str]) -> Execution:
+def resumed(draft: Draft, execution: Execution, never_begun: Collection[str] | None) -> Execution:
     """The agent was away: what was being asked is asked anew, with the whole time for it. So is a person whose time
     to answer ran out meanwhile.
 
-    A treatment that had not touched its host yet and comes later than its step's `timeout` is not begun any more:
-    nobody knows whether it is still needed.
+    A host that was not touched yet and whose next step comes later than by its `timeout` is left alone, and so are
+    those whose turn had not come: nobody knows whether it is still needed. What was begun is finished.
+
+    `never_begun`: see `Started`; None: the agent did not end, and the steps under way went on.
     """
     if draft.runbook(execution.digest) is None:
         return abandon(draft, execution, f"the text of {execution.runbook} can no longer be read")
-    late = [run for run in execution.runs if _comes_too_late(draft, execution, run, never_begun)]
-    if late:
-        away = say_duration(draft.at - min(run.phase_since for run in late))
-        because = f"ordered {away} ago and not begun, the agent was away"
-        return stop(draft, with_runs(execution, [_given_up(draft, execution, run, because) for run in late]), because)
+    if never_begun is not None:
+        late = [run for run in execution.runs if _comes_too_late(draft, execution, run, never_begun)]
+        if late:
+            ago = say_duration(draft.at - min(run.phase_since for run in late))
+            because = f"nothing was changed yet when the agent went away, {ago} ago"
+            execution = _given_up(draft, execution, late, because)
     for run in execution.runs:
         ran_out = run.phase is RunPhase.APPROVAL and run.due is not None and run.due <= draft.at
         if ran_out or run.phase in (RunPhase.ASKING, RunPhase.VERIFYING):
@@ -173,16 +176,23 @@ def resumed(draft: Draft, execution: Execution, never_begun: Collection[str]) ->
 
 
 def _comes_too_late(draft: Draft, execution: Execution, run: HostRun, never_begun: Collection[str]) -> bool:
-    if run.pending not in never_begun or run.touched:
+    if run.touched or run.phase not in (RunPhase.RUNNING, RunPhase.PAUSED):
         return False
-    return draft.at > run.phase_since + case_of(draft, execution, run).step(run).timeout
+    step = case_of(draft, execution, run).step(run)
+    may_touch = run.pending is not None and run.pending not in never_begun and not step.evidence
+    return not may_touch and draft.at > (run.due or run.phase_since) + step.timeout
 
 
-def _given_up(draft: Draft, execution: Execution, run: HostRun, because: str) -> HostRun:
-    """What was ordered for this host is not carried out."""
-    assert run.pending is not None
-    draft.end_step(run.pending)
-    return procedure.end(case_of(draft, execution, run), run, Outcome.STOPPED, because)
+def _given_up(draft: Draft, execution: Execution, late: Collection[HostRun], because: str) -> Execution:
+    """What was ordered for these hosts is not carried out."""
+    for run in late:
+        if run.pending is not None:
+            draft.end_step(run.pending)
+    left = [*late, *(run for run in execution.runs if run.phase is RunPhase.WAITING)]
+    ended = [procedure.end(case_of(draft, execution, run), run, Outcome.STOPPED, because) for run in left]
+    execution = with_runs(execution, ended)
+    goes_on = any(run.phase is not RunPhase.ENDED for run in execution.runs)
+    return execution if goes_on else replace(execution, stopped_because=because)
 
 
 def abandon(draft: Draft, execution: Execution, because: str) -> Execution:

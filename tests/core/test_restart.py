@@ -6,11 +6,11 @@ import pytest
 
 from agent.core.restoration import SKIPPED
 from agent.model import events
-from agent.model.execution import Outcome
+from agent.model.execution import Outcome, StepStatus
 from agent.model.incident import Phase
 from agent.model.observation import Verdict
 from agent.model.quantities import Rate
-from agent.model.runbook import Limits, Verify
+from agent.model.runbook import Limits, Retry, Runbook, Verify
 from agent.model.service import Service
 from agent.model.timeline import EntryKind
 from tests.core.ward import (
@@ -329,7 +329,7 @@ def test_a_treatment_that_nobody_began_for_long_is_given_up_and_what_is_well_by_
     assert ward.execution().outcome is Outcome.STOPPED
     assert ward.under_way() == []
     assert ward.incident().held_because == "settling"
-    assert "ordered 2h ago and not begun, the agent was away" in ward.story(EntryKind.REFUSED)[-1]
+    assert "nothing was changed yet when the agent went away, 2h ago" in ward.story(EntryKind.REFUSED)[-1]
     ward.gets_well()
     ward.later(60)
     assert ward.incident().phase is Phase.RESOLVED
@@ -388,12 +388,54 @@ def test_what_was_begun_on_a_host_is_finished_however_late() -> None:
     assert ward.under_way() == [("web1", "start")]
 
 
+@pytest.mark.parametrize(
+    "book",
+    [
+        runbook("r", run("restart"), evidence=(run("look", evidence=True, repeatable=True),)),
+        runbook("r", wait("breathe", 5), run("restart")),
+        runbook("r", run("restart", retry=Retry(attempts=2, delay=5.0))),
+    ],
+    ids=["looked", "paused", "not reached"],
+)
+def test_what_was_not_touched_before_a_long_absence_is_asked_before_it_is_treated(book: Runbook) -> None:
+    ward = Ward(shop(book))
+    ward.falls_ill()
+    if book.steps[0].retry.attempts > 1:
+        ward.ends(status=StepStatus.UNREACHABLE)
+    ward.restarts(away=7200.0)
+    ward.later(0)
+    assert ward.under_way() == []
+    assert ward.incident().held_because == "settling"
+    ward.gets_well()
+    assert ward.incident().phase is Phase.RESOLVED
+
+
+def test_what_was_not_touched_goes_on_when_the_agent_is_soon_back() -> None:
+    ward = Ward(shop(runbook("r", wait("breathe", 5), run("restart"))))
+    ward.falls_ill()
+    ward.restarts(away=50.0)
+    ward.later(0)
+    assert ward.under_way() == [("web1", "restart")]
+
+
 def test_a_treatment_given_up_leaves_hosts_alone_whose_turn_had_not_come() -> None:
     ward = Ward(shop(runbook("r", serial=1)))
     ward.falls_ill("web", "web1", "web2")
     ward.restarts(away=7200.0, begun=False)
     assert {run.outcome for run in ward.execution().runs} == {Outcome.STOPPED}
     assert ward.under_way() == []
+
+
+def test_a_host_in_the_middle_is_finished_though_another_one_comes_too_late() -> None:
+    ward = Ward(shop(runbook("r", run("stop"), wait("breathe", 5), run("start"))))
+    ward.falls_ill("web", "web1", "web2")
+    ward.ends(host="web1")
+    ward.restarts(away=7200.0, begun=False)
+    ward.later(0)
+    assert ward.under_way() == [("web1", "start")]
+    ward.ends()
+    ward.gets_well("web", "web1")
+    assert [run.outcome for run in ward.execution().runs] == [Outcome.RECOVERED, Outcome.STOPPED]
 
 
 def test_the_step_of_a_runbook_that_can_no_longer_be_read_is_settled() -> None:
