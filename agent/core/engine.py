@@ -67,7 +67,8 @@ def decide(state: State, event: Event) -> Decision:
             draft.reply = people.act(draft, event.actor, event.act, event.closed)
         case _:
             assert_never(event)
-    _follow_up(draft, event)
+    if draft.reply is None or draft.reply.ok:  # what is refused changes nothing, not even what was due anyway
+        _follow_up(draft, event)
     return draft.decision()
 
 

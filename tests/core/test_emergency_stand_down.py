@@ -54,6 +54,13 @@ def answer_well(ward: Ward) -> None:
     ward.sees("disk", **dict.fromkeys(HOSTS, OK))
 
 
+def test_a_refused_act_during_the_full_check_changes_nothing_though_it_is_due() -> None:
+    ward = asked()
+    ward.at += 100
+    assert not ward.person(events.Unfreeze())
+    assert ward.plan().stage is Stage.STANDING_DOWN
+
+
 def test_it_is_over_after_the_hold_time_and_a_full_check() -> None:
     ward = recovering()
     began = ward.at
