@@ -156,6 +156,7 @@ class App:
         self._secrets = secrets = Secrets(configuration.secrets)
         self._redactor = redactor = Redactor(secrets.seen, agent.redact)
         redact_journal(redactor.redact)
+        secrets.say_missing()
         self._neighbours = neighbours = Neighbours()
         self._ssh = ssh = SshPool(passphrases=secrets.secret, neighbours=neighbours)
         cleanup.callback(ssh.close)
@@ -310,6 +311,7 @@ class App:
             state.configure(settings)
 
         self._change(between_two_decisions)
+        self._secrets.say_missing()
         self._neighbours.forget()
         self._telling.use(fresh)
         self._prober.use(settings, fresh.probes)

@@ -90,6 +90,10 @@ def check_config(folder: Folder = None, config: ConfigOption = None, as_json: Js
         from agent.cli.login_files import missing_for_login
 
         warnings += missing_for_login(configuration.logins)
+    if configuration.secrets:
+        from agent.cli.missing_secrets import missing_secrets
+
+        warnings += missing_secrets(configuration.secrets)
     if configuration.settings.plans:
         from datetime import date
 

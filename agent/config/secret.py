@@ -1,7 +1,7 @@
 """Secrets are named in the configuration and kept elsewhere."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
@@ -17,10 +17,14 @@ _PLACES = ("env", "file", "credential")
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """Where a secret's value is found: an environment variable, a file (absolute path) or a systemd credential."""
+    """Where a secret's value is found: an environment variable, a file (absolute path) or a systemd credential.
+
+    `written`: file and line of the configuration that says so.
+    """
 
     place: Place
     name: str
+    written: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.place} {self.name}"
@@ -58,14 +62,14 @@ def _reference(source: Folder, folder: FilePath, name: str, authored: object) ->
         return None
     if place == "file":
         where = str(folder / FilePath(where).expanduser())
-    return SecretRef(cast(Place, place), where)
+    return SecretRef(cast(Place, place), where, source.document_of(path).where((*path, place)))
 
 
 def secret_names(model: BaseModel, at: Path) -> Iterator[tuple[Path, str]]:
     """Every secret that a model's fields name, with the place of the name."""
-    for attribute, field in type(model).model_fields.items():
-        path = (*at, field.alias or attribute)
-        yield from _named(field.annotation, field.metadata, getattr(model, attribute), path)
+    for attribute, about in type(model).model_fields.items():
+        path = (*at, about.alias or attribute)
+        yield from _named(about.annotation, about.metadata, getattr(model, attribute), path)
 
 
 def _named(annotation: Any, metadata: Iterable[object], value: object, path: Path) -> Iterator[tuple[Path, str]]:

@@ -169,12 +169,8 @@ class Folder(Source):
     def _add_entry(self, document: Document, section: str, key: str, value: object) -> None:
         first = self._homes.get((section, key))
         if first is not None:
-            where = f"{first.file}:{first.locate((section, key))[1].line}"
-            self.problems.append(
-                document.problem(
-                    (section, key), f"'{key}' is defined a second time, first in {where}", "keep one of them"
-                )
-            )
+            what = f"'{key}' is defined a second time, first in {first.where((section, key))}"
+            self.problems.append(document.problem((section, key), what, "keep one of them"))
             return
         self._homes[section, key] = document
         self._sections[section][key] = value

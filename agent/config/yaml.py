@@ -67,6 +67,10 @@ class Document:
             marks = child
         return path, marks
 
+    def where(self, path: Path) -> str:
+        """File and line, as a problem says them."""
+        return f"{self.file}:{self.locate(path)[1].line}"
+
     def problem(self, path: Path, what: str, hint: str = "") -> Problem:
         """A problem with the value at `path`, or with what holds it where the path goes further than the file."""
         there, marks = self.locate(path)

@@ -1,13 +1,16 @@
 """Secret values by name, from where the configuration says they are kept."""
 
+import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from agent.config.secret import SecretRef
 from agent.errors import UnknownSecret
 from agent.plugin.files import read_small, regular
+
+log = logging.getLogger("paramedic")
 
 LIMIT = 65536
 """Bytes of a secret: a longer file is not one."""
@@ -43,7 +46,7 @@ class Secrets:
             raise UnknownSecret(f"no secret is called {name!r}")
         value = self._value(name, ref).rstrip("\r\n")
         if not value:
-            raise UnknownSecret(f"secret {name!r}: {ref} is empty")
+            raise _missing(name, f"{ref} is empty")
         if value not in self._seen:
             self._remember(value, name)
         return value
@@ -65,18 +68,29 @@ class Secrets:
                 continue  # what is not there cannot leak
         return dict(self._seen)
 
+    def missing(self) -> Iterator[tuple[SecretRef, UnknownSecret]]:
+        """Those whose value cannot be had now, and why."""
+        for name, ref in self._refs.items():
+            try:
+                self.secret(name)
+            except UnknownSecret as why:
+                yield ref, why
+
+    def say_missing(self) -> None:
+        """Whoever needs one may do so only in the night of the fault."""
+        for _, why in self.missing():
+            log.warning("%s", why)
+
     def _value(self, name: str, ref: SecretRef) -> str:
         if ref.place == "env":
             if ref.name not in self._environ:
-                raise UnknownSecret(f"secret {name!r}: the environment variable {ref.name} is not set")
-            return _text(self._environ[ref.name], f"secret {name!r}: the environment variable {ref.name}")
+                raise _missing(name, f"the environment variable {ref.name} is not set")
+            return _text(name, self._environ[ref.name], f"the environment variable {ref.name}")
         if ref.place == "file":
             return self._from_file(name, Path(ref.name))
         folder = self._environ.get("CREDENTIALS_DIRECTORY")
         if not folder:
-            raise UnknownSecret(
-                f"secret {name!r}: systemd gave no credentials; add LoadCredential={ref.name}:PATH to the unit"
-            )
+            raise _missing(name, f"systemd gave no credentials; the unit needs LoadCredential= for {ref.name!r}")
         return self._from_file(name, Path(folder) / ref.name)
 
     def _from_file(self, name: str, path: Path) -> str:
@@ -88,17 +102,24 @@ class Secrets:
                 return known[1]
             value = read_small(path, LIMIT).decode()
         except OSError as error:
-            raise UnknownSecret(f"secret {name!r}: {path}: {(error.strerror or str(error)).lower()}") from error
+            raise _missing(name, f"{path} ({(error.strerror or str(error)).lower()})") from error
         except UnicodeDecodeError:
-            raise UnknownSecret(f"secret {name!r}: {path} is not UTF-8 text") from None
+            raise _missing(name, f"{path} is not UTF-8 text") from None
         self._read[path] = (stamp, value)
         return value
 
 
-def _text(value: str, what: str) -> str:
+def _missing(name: str, why: str) -> UnknownSecret:
+    """Without a colon behind the name or the path, which may end in `token` or `password`: what follows such a word and
+    a colon is redacted.
+    """
+    return UnknownSecret(f"secret {name!r} cannot be had: {why}")
+
+
+def _text(name: str, value: str, what: str) -> str:
     """Bytes that are no text come as lone surrogates, which nothing can encode, the redactor neither (PEP 383)."""
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise UnknownSecret(f"{what} is not UTF-8 text") from None
+        raise _missing(name, f"{what} is not UTF-8 text") from None
     return value

@@ -51,7 +51,7 @@ def test_each_place(tmp_path: Path) -> None:
         (SecretRef("file", "{folder}/x"), b"\n", "is empty"),
         (SecretRef("file", "{folder}/x"), b"\xff\xfe", "is not UTF-8 text"),
         (SecretRef("file", "{folder}/x"), b"a" * 70000, "longer than 65536 bytes"),
-        (SecretRef("credential", "x"), None, "LoadCredential=x:PATH"),
+        (SecretRef("credential", "x"), None, "the unit needs LoadCredential= for 'x'"),
     ],
 )
 def test_what_resolves_to_nothing(tmp_path: Path, ref: SecretRef | None, content: bytes | None, says: str) -> None:
