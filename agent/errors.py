@@ -164,6 +164,10 @@ class TicketSystemUnavailable(TicketError):
         super().__init__(text, retryable=True, effect=effect, retry_after=retry_after)
 
 
+class TicketSystemNotAsked(TicketSystemUnavailable):
+    """Nothing was sent: what a request needs is missing on our side."""
+
+
 class MessageError(ParamedicError):
     """A message was not delivered, as far as we know."""
 

@@ -137,6 +137,7 @@ class TicketsAnswer(TypedDict):
     set_aside: int
     last_error: str | None
     next_attempt: float | None
+    asked: bool
 
 
 class MessagesAnswer(TypedDict):

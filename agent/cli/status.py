@@ -187,11 +187,14 @@ def _tickets(found: StatusAnswer) -> "Text":
     if not tickets["configured"]:
         return Text("no ticket system is configured", style.LABEL)
     if tickets["available"] is False:
-        text = Text("the ticket system does not answer", "red")
+        silent = "does not answer" if tickets["asked"] else "cannot be asked"
+        text = Text(f"the ticket system {silent}", "red")
         if tickets["next_attempt"] is not None:
             text.append(f"; tried again in {times.span(max(0.0, tickets['next_attempt'] - found['now']))}", "default")
+    elif tickets["available"]:
+        text = Text("the ticket system answers")
     else:
-        text = Text("the ticket system answers" if tickets["available"] else "nothing to tell so far")
+        text = Text("no answer so far" if tickets["waiting"] else "nothing to tell so far")
     if tickets["waiting"]:
         since = tickets["waiting_since"]
         old = f", the oldest for {times.span(max(0.0, found['now'] - since))}" if since is not None else ""

@@ -15,7 +15,9 @@ from agent.model.timeline import Entry
 
 @dataclass(frozen=True, slots=True)
 class TicketsView:
-    """`available` None: not tried yet. `set_aside`: updates the ticket system will never take."""
+    """`available` None: no answer yet. `set_aside`: updates the ticket system will never take. `asked` False: nothing
+    can be sent for want of something on our side.
+    """
 
     configured: bool
     available: bool | None = None
@@ -24,6 +26,7 @@ class TicketsView:
     set_aside: int = 0
     last_error: str | None = None
     next_attempt: float | None = None
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)

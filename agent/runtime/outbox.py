@@ -12,7 +12,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from agent.errors import Effect, StoreError, TicketError, TicketSystemUnavailable, UnknownSecret
+from agent.errors import (
+    Effect,
+    StoreError,
+    TicketError,
+    TicketSystemNotAsked,
+    TicketSystemUnavailable,
+    UnknownSecret,
+)
 from agent.model.commands import UpdateTicket
 from agent.model.events import TicketFiled
 from agent.model.incident import TicketRef
@@ -96,9 +103,12 @@ class TicketQueue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TicketsState:
-    """For `paramedic status`. `available`: None before the first attempt; times in seconds since the epoch."""
+    """For `paramedic status`. `available`: None before the first answer; `asked`: False if nothing can be sent for want
+    of something on our side; times in seconds since the epoch.
+    """
 
     available: bool | None
+    asked: bool
     down_since: float | None
     last_error: str | None
     next_attempt: float | None
@@ -147,7 +157,7 @@ class Outbox(Deliveries[_Ended]):
         self._redactor = redactor
         self._circuit = Circuit()
         self._refs: dict[str, TicketRef] = {}
-        self._got_through = False
+        self._answered, self._asked = False, True
         self._last_error: str | None = None
 
     def _forget_far_times(self) -> None:
@@ -161,15 +171,16 @@ class Outbox(Deliveries[_Ended]):
     def use(self, tickets: TicketSystem) -> None:
         """From now on; deliveries under way end as they began, and no other starts for their incidents meanwhile."""
         self._tickets, self._circuit = tickets, Circuit()
-        self._got_through, self._last_error = False, None
+        self._answered, self._asked, self._last_error = False, True, None
         self.wake()
 
     def state(self) -> TicketsState:
         """Raises StoreError."""
         circuit = self._circuit
-        tried = self._got_through or self._last_error is not None
+        silent = circuit.is_open or not self._asked
         return TicketsState(
-            available=not circuit.is_open if tried else None,
+            available=False if silent else self._answered or None,
+            asked=self._asked,
             down_since=circuit.down_since,
             last_error=self._last_error,
             next_attempt=circuit.not_before if circuit.not_before > self._clock() else None,
@@ -227,7 +238,7 @@ class Outbox(Deliveries[_Ended]):
         except TicketError as failure:
             error = failure
         except UnknownSecret as failure:
-            error = TicketSystemUnavailable(str(failure), retry_after=SECRET_PAUSE)
+            error = TicketSystemNotAsked(str(failure), retry_after=SECRET_PAUSE)
         except StoreError as failure:  # what was about to be sent was not
             error = TicketError(str(failure), retryable=True)
         except (Exception, SystemExit) as failure:  # a plugin's fault must not stop the others' tickets
@@ -268,13 +279,15 @@ class Outbox(Deliveries[_Ended]):
 
     def _outcome(self, ended: _Ended) -> Callable[[], None]:
         key, error = ended.queued.update.key, ended.error
+        self._asked = not isinstance(error, TicketSystemNotAsked)
         if isinstance(error, TicketSystemUnavailable):
             return partial(self._queue.postponed, key, self._unavailable(ended, error), str(error))
         down_since = self._circuit.down_since or ended.at
         if self._circuit.answered():
             logger.info("tickets get through again after %s", say_duration(ended.at - down_since))
+        self._answered = True
         if error is None:
-            self._got_through, self._last_error = True, None
+            self._last_error = None
             return partial(self._queue.delivered, key, ended.at)
         self._last_error = str(error)
         if not error.retryable:
@@ -293,5 +306,7 @@ class Outbox(Deliveries[_Ended]):
         self._last_error = str(error)
         if self._circuit.failed(ended.at, error.retry_after):
             logger.warning("no ticket gets through, updates are kept and tried again: %s", error)
+        elif self._circuit.failures == 1 and error.retry_after:  # it will be long until the circuit opens
+            logger.warning("ticket update %s waits: %s", ended.queued.update.key, error)
         wait = 0.0 if self._circuit.is_open else backoff(self._circuit.failures)
         return ended.at + max(wait, ended.doubt)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import requests
 
-from agent.errors import CannotAsk, TicketError, TicketSystemUnavailable, UnknownSecret
+from agent.errors import CannotAsk, TicketError, TicketSystemNotAsked, TicketSystemUnavailable, UnknownSecret
 from agent.model.text import one_line
 from agent.plugin.api import Secrets
 from agent.plugin.http import MIB, HttpAccess
@@ -53,7 +53,7 @@ class Line:
         except CannotAsk as error:
             raise TicketSystemUnavailable(f"{what}: {error}") from error
         except UnknownSecret as error:
-            raise TicketSystemUnavailable(f"{what}: {error}", retry_after=FOR_A_PERSON) from error
+            raise TicketSystemNotAsked(f"{what}: {error}", retry_after=FOR_A_PERSON) from error
         reply = Reply(what, answer.status_code, answer.headers, answer.content, changes, hidden)
         if reply.status not in (*request.expect, *also):
             raise refused(reply)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.model.views import ChainView
+from agent.model.views import ChainView, TicketsView
 from tests.functional.control_request import me
 from tests.functional.control_site import PARAMEDIC, ControlSite, paramedic
 from tests.functional.fake_control import STATUS
@@ -97,6 +97,24 @@ def test_status_says_what_troubles_the_agent(site: ControlSite) -> None:
         assert sentence in unfolded
     assert re.search(rf"^you +{me()}, commander$", said, re.MULTILINE)
     assert json.loads(site.paramedic("status", "--json").out)["schedule"]["probes"] == STATUS.schedule.probes
+
+
+@pytest.mark.parametrize(
+    ("tickets", "says"),
+    [
+        (TicketsView(True), "nothing to tell so far"),
+        (TicketsView(True, None, 1, None, 0, "gone"), "no answer so far; 1 update waits gone"),
+        (TicketsView(True, True, 1, None, 0, "busy"), "the ticket system answers; 1 update waits busy"),
+        (TicketsView(True, False, 1, None, 0, "gone"), "the ticket system does not answer; 1 update waits gone"),
+        (
+            TicketsView(True, False, 1, None, 0, "secret 'x' cannot be had", asked=False),
+            "the ticket system cannot be asked; 1 update waits secret 'x' cannot be had",
+        ),
+    ],
+)
+def test_status_says_of_the_ticket_system_what_is_known(site: ControlSite, tickets: TicketsView, says: str) -> None:
+    site.control.status_now = replace(site.control.status_now, tickets=tickets)
+    assert says in " ".join(site.paramedic("status").out.split())
 
 
 def test_checks_are_listed(site: ControlSite) -> None:

@@ -8,11 +8,15 @@ import pytest
 from agent.app import App
 from agent.config.load import load
 from agent.config.secret import SecretRef
-from agent.errors import UnknownSecret
+from agent.errors import TicketSystemUnavailable, UnknownSecret
+from agent.model.commands import Milestone
 from agent.runtime.redaction import Redactor
 from agent.runtime.secrets import Secrets
 from agent.runtime.service_manager import ServiceManager
 from tests.functional.control_site import paramedic, short_folder
+from tests.functional.outbox_desk import Desk
+from tests.functional.remembered_tickets import Ledger, RememberedTickets
+from tests.neighbours.waiting import until
 
 SECRETS = """\
 secrets:
@@ -92,3 +96,26 @@ def test_why_it_cannot_be_had_is_not_taken_for_a_secret(
         why = str(raised.value)
         assert name in why.partition("cannot be had")[2]
         assert Redactor(dict).redact(f"POST /issue: {why}, and so it waits") == f"POST /issue: {why}, and so it waits"
+
+
+def test_a_ticket_system_that_cannot_be_asked_for_want_of_one_is_said_so_at_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk, ledger = Desk(tmp_path / "paramedic.db"), Ledger()
+    ledger.failing = lambda call: UnknownSecret("secret 'tracker-token' cannot be had: /x/tracker-token (no such file)")
+    try:
+        outbox = desk.outbox(RememberedTickets(ledger=ledger))
+        desk.tell("INC-1", Milestone.OPENED)
+        until(lambda: outbox.state().next_attempt == desk.clock.now + 60, within=20, what="it is seen, and waits")
+        state = outbox.state()
+        assert (state.available, state.asked, state.queue.set_aside) == (False, False, 0)
+        assert state.last_error == "secret 'tracker-token' cannot be had: /x/tracker-token (no such file)"
+        assert caplog.messages == [f"ticket update INC-1/1 waits: {state.last_error}"]
+
+        ledger.failing = lambda call: TicketSystemUnavailable("gone")
+        desk.clock.pass_by(60)
+        outbox.wake()
+        until(lambda: outbox.state().last_error == "gone", within=20, what="it is asked")
+        assert (outbox.state().available, outbox.state().asked) == (None, True), "it has not answered yet"
+    finally:
+        desk.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent.errors import Effect, StoreBusy, TicketError, TicketSystemUnavailable, UnknownSecret
+from agent.errors import Effect, StoreBusy, TicketError, TicketSystemUnavailable
 from agent.model.commands import Milestone
 from agent.model.events import TicketFiled
 from agent.model.incident import TicketRef
@@ -129,16 +129,6 @@ def test_an_outage_is_probed_with_one_ticket_at_a_time(desk: Desk) -> None:
     ledger.failing = lambda call: None
     desk.clock.pass_by(300)
     until(desk.delivered, within=20, what="all are told at once")
-
-
-def test_a_missing_secret_waits(desk: Desk) -> None:
-    ledger = Ledger()
-    ledger.failing = lambda call: UnknownSecret("there is no secret x")
-    outbox = desk.outbox(RememberedTickets(ledger=ledger))
-    desk.tell("INC-1", Milestone.OPENED)
-    until(lambda: outbox.state().last_error == "there is no secret x", within=20, what="it is seen")
-    assert outbox.state().queue.set_aside == 0
-    assert outbox.state().next_attempt == desk.clock.now + 60
 
 
 def test_an_incident_with_a_ticket_is_not_looked_up(desk: Desk) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from agent.errors import Effect, TicketError, TicketSystemUnavailable
+from agent.errors import Effect, TicketError, TicketSystemNotAsked, TicketSystemUnavailable
 from agent.model.commands import Milestone
 from agent.model.incident import TicketRef
 from agent.tickets.rest import RestTickets
@@ -271,7 +271,7 @@ def test_a_secret_that_no_header_can_carry_is_not_shown(http_site: HttpSite, tic
 
 
 def test_a_secret_that_is_missing_waits_for_a_person(tickets: RestTickets) -> None:
-    with pytest.raises(TicketSystemUnavailable, match="no secret key") as failed:
+    with pytest.raises(TicketSystemNotAsked, match="no secret key") as failed:
         tickets.find("INC-1", Given())
     assert failed.value.retry_after == 60
 
