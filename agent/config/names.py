@@ -20,6 +20,9 @@ _ONE = {
     "resources": "resource",
 }
 
+_HARDLY_A_SECRET = re.compile(r"(?!.{41})[a-z]+([-_.][a-z]+){1,2}")
+"""Two or three plain words put together, as `tracker-token`."""
+
 
 def named(source: Folder, section: str) -> Iterator[tuple[str, object]]:
     """Each thing in a section whose name is one."""
@@ -45,10 +48,16 @@ def refer(source: Folder, path: Path, section: str, name: str, written_in: Sourc
     if source.is_whole:
         known = [*source.section(section), *([LOCALHOST] if section == "hosts" else [])]
         hint = say_known(name, known, f"define it under '{section}:'")
-        # Someone may have written the secret itself, so it is not repeated.
-        what = "there is no secret of this name" if section == "secrets" else f"there is no {_ONE[section]} '{name}'"
+        what = _no_secret(name) if section == "secrets" else f"there is no {_ONE[section]} '{name}'"
         (written_in or source).report(path, what, hint)
     return False
+
+
+def _no_secret(name: str) -> str:
+    """Someone may have written the secret itself: then it is not repeated."""
+    return (
+        f"there is no secret '{name}' here" if _HARDLY_A_SECRET.fullmatch(name) else "there is no secret of this name"
+    )
 
 
 def refer_to_hosts(source: Folder, path: Path, reference: str, written_in: Source | None = None) -> bool:

@@ -47,3 +47,15 @@ def test_a_secret_written_out_is_never_repeated() -> None:
     folder = next(folder for folder in BROKEN if folder.name == "16-secrets")
     assert "hunter2" in (folder / "secrets.yaml").read_text(encoding="utf-8")
     assert not [line for line in said_about(folder) if "hunter2" in line]
+
+
+def test_what_was_written_for_a_secrets_name_is_repeated_only_if_it_can_hardly_be_the_secret(tmp_path: Path) -> None:
+    """`bearer: hunter2` is what people write who do not know that it takes a name."""
+    names = ["tracker-token", "my.tracker_token", "hunter", "hunter-2", "Hunter-two", "correct-horse-battery-staple"]
+    checks = [f"  check{n}: {{kind: http, url: 'http://x/', bearer: {name}}}\n" for n, name in enumerate(names)]
+    (tmp_path / "all.yaml").write_text("checks:\n" + "".join(checks))
+    with pytest.raises(ConfigProblems) as found:
+        load(tmp_path)
+    about = [each.what for each in found.value.problems if each.path.endswith("bearer")]
+    hidden = ["there is no secret of this name"] * 4
+    assert about == ["there is no secret 'tracker-token' here", "there is no secret 'my.tracker_token' here", *hidden]
