@@ -17,6 +17,8 @@ _UNITS = {
     Unit.NUMBER: ("a plain number", ""),
 }
 _GIB = 1 << 30
+_RATHER_MILLISECONDS = 100
+"""As a number of seconds it is hardly meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,11 @@ def check_thresholds(rules: CheckRules, readings: Mapping[str, Reading] | None, 
             findings += [Finding((*at, key), *said) for said in _check(threshold, readings)]
     if findings:
         return findings
+    between = _opposed(rules)
+    if between is not None and between.is_empty:  # whatever recover says is wrong until this is right
+        what = f"warning '{rules.warning}' and critical '{rules.critical}' point in opposite directions"
+        what += ", so that every number meets one of them"
+        return [Finding((*at, "warning"), what, "write both with > or both with <")]
     if rules.warning and rules.critical and _hides(rules.critical, rules.warning):
         what = f"warning '{rules.warning}' can never be seen: critical '{rules.critical}' is met wherever it is"
         findings.append(Finding((*at, "warning"), what, "let the warning come first, or leave it out"))
@@ -105,7 +112,8 @@ def _check_comparison(comparison: Comparison, readings: Mapping[str, Reading]) -
     bare_is_fine = reading.unit in (Unit.NUMBER, Unit.PERCENT) or comparison.bound == 0
     if comparison.unit is not reading.unit and not (comparison.unit is None and bare_is_fine):
         given = f"compares with {_UNITS[comparison.unit][0]}" if comparison.unit is not None else "has no unit"
-        right = f"{comparison.reading} {comparison.operator} {_example(comparison, reading)}"
+        left = f"{comparison.reading} {comparison.operator}"
+        right = " or ".join(f"{left} {example}" for example in _examples(comparison, reading))
         return f"'{comparison.text}' {given}, but {comparison.reading} is {wanted}", f"write one such as {right}"
     bounds = Span(reading.low, reading.high)
     parts = [span.meet(bounds) for span in spans(comparison)]
@@ -116,11 +124,13 @@ def _check_comparison(comparison: Comparison, readings: Mapping[str, Reading]) -
     return None
 
 
-def _example(comparison: Comparison, reading: Reading) -> str:
-    number = (
-        f"{comparison.bound:g}" if comparison.unit is None else {"%": "90", "s": "2", "B": "2", "": "5"}[reading.unit]
-    )
-    return number + _UNITS[reading.unit][1]
+def _examples(comparison: Comparison, reading: Reading) -> tuple[str, ...]:
+    unit = _UNITS[reading.unit][1]
+    if comparison.unit is not None:
+        return ({"%": "90", "s": "2", "B": "2", "": "5"}[reading.unit] + unit,)
+    number = f"{comparison.bound:g}"
+    many = reading.unit is Unit.SECONDS and comparison.bound >= _RATHER_MILLISECONDS
+    return (f"{number}ms", f"{number}{unit}") if many else (number + unit,)
 
 
 def _say_bounds(comparison: Comparison, reading: Reading) -> str:
@@ -147,6 +157,18 @@ def _hides(critical: Threshold, warning: Threshold) -> bool:
     return all(any(one.holds(other) for one in spans(hiding)) for other in spans(hidden))
 
 
+def _opposed(rules: CheckRules) -> Span | None:
+    """What lies between warning and critical, of one comparison each, where these point in opposite directions."""
+    if not rules.warning or not rules.critical:
+        return None
+    both = (*rules.warning.comparisons, *rules.critical.comparisons)
+    towards = {comparison.operator[0]: comparison for comparison in both}
+    above, below = towards.get(">"), towards.get("<")
+    if len(both) != 2 or above is None or below is None or above.reading != below.reading:
+        return None
+    return Span(below.bound, above.bound, below.operator == "<", above.operator == ">")
+
+
 def _check_recover(rules: CheckRules, at: Path) -> Findings:
     """`recover` must lie apart from every breach of the same reading, else it parts nothing."""
     breaches = [(key, threshold) for key in ("warning", "critical") if (threshold := getattr(rules, key))]
@@ -163,7 +185,8 @@ def _check_recover(rules: CheckRules, at: Path) -> Findings:
             for breach in threshold.comparisons:
                 if breach.reading == comparison.reading and _overlap(comparison, breach):
                     what = f"'{comparison.text}' overlaps with {key} '{breach.text}'"
-                    return [Finding(path, what, _right_side(breach))]
+                    turned = "warning and critical point in opposite directions: leave recover out"
+                    return [Finding(path, what, turned if _opposed(rules) else _right_side(breach))]
     return []
 
 
