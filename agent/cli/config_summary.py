@@ -44,6 +44,7 @@ def summary(configuration: Configuration) -> str:
     settings, agent = configuration.settings, configuration.agent
     kinds = Counter(rules.kind for rules in settings.checks.values())
     no_ladder = sorted(name for name, rules in settings.checks.items() if not rules.ladder)
+    treated = {rules.service for rules in settings.checks.values() if rules.ladder} - {None}
     climbed = {name for rules in settings.checks.values() for name in rules.runbooks}
     by_hand = sorted(settings.runbooks.keys() - climbed)
     lines = [
@@ -60,6 +61,11 @@ def summary(configuration: Configuration) -> str:
     ]
     if no_ladder:
         lines.append(f"  no runbook, so a person is called: {_some(no_ladder)}")
+    if beside := [name for name in no_ladder if settings.checks[name].service in treated]:
+        lines.append(
+            f"    another check of the same service has a ladder: {_some(beside)}; whichever notices first decides: "
+            "the incident that one without opens goes to a person at once, that of the other is treated and takes it in"
+        )
     if by_hand:
         lines.append(f"  runbooks on no ladder, so run by hand only: {_some(by_hand)}")
     return "\n".join(lines)
