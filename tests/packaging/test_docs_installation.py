@@ -5,8 +5,11 @@ import re
 import subprocess
 from pathlib import Path
 
+from agent.cli.config_summary import summary
+from agent.config.load import load
 from agent.core.guard import Reason
-from tests.packaging.documents import ROOT, code_in, page, section, table, typed
+from agent.model.settings import LOCALHOST
+from tests.packaging.documents import ROOT, code_in, labelled, page, section, table, typed
 
 
 def test_the_agent_can_read_its_configuration_whatever_the_umask(tmp_path: Path) -> None:
@@ -29,6 +32,18 @@ def test_the_agent_can_read_its_configuration_whatever_the_umask(tmp_path: Path)
     files = [file for file in etc.rglob("*") if file.is_file()]
     assert {"checks.yaml", "restart-web.yaml", "known_hosts"} <= {file.name for file in files}
     assert {oct(file.stat().st_mode & 0o777) for file in files} == {"0o640"}
+
+
+def test_a_site_on_this_machine_alone_needs_no_way_to_log_in(tmp_path: Path) -> None:
+    for label in ("config/local.yaml", "runbooks/restart-cron.yaml"):
+        file = tmp_path / label
+        file.parent.mkdir()
+        file.write_text(labelled("installation.md", label).text, encoding="utf-8")
+    found = load(tmp_path / "config")
+    assert [(rules.name, rules.runbooks) for rules in found.settings.checks.values()] == [("cron", ("restart-cron",))]
+    assert [probe.host.name for probe in found.probes] == [LOCALHOST]
+    assert not found.logins
+    assert "hosts     1 (0 over SSH)" in summary(found)
 
 
 def test_an_upgrade_renews_all_that_was_installed() -> None:
