@@ -286,6 +286,8 @@ def _start_by_hand(
     if incident:
         verify = selection.verification(draft, runbook, hosts, incident.ill)
         incident = response.move(draft, incident, Move.TREAT)
+        said = f"Treatment by {actor}: {runbook.name} on {some(hosts)}"
+        incident = tell(draft, incident, Milestone.UPDATED, said)
     else:
         checks = runbook.verify.checks
         verify = {host: tuple(key for check in checks for key in subjects(draft, check, host)) for host in hosts}
@@ -293,8 +295,7 @@ def _start_by_hand(
         draft, runbook, hosts, verify, incident=incident, actor=actor, variables=values, override=override
     )
     if incident:
-        incident = draft.put_incident(replace(draft.incident(incident.id) or incident, execution=execution.id))
-        tell(draft, incident, Milestone.UPDATED, f"Treatment by {actor}: {runbook.name} on {some(hosts)}")
+        draft.put_incident(replace(draft.incident(incident.id) or incident, execution=execution.id))
     said = f"{runbook.name} (text {runbook.short_digest}) started on {some(hosts)} as {execution.id}"
     return Reply(True, said, execution.id)
 

@@ -13,6 +13,7 @@ it stands at; it is never left so.
 from dataclasses import replace
 
 from agent.core import asking, templates
+from agent.core.approval import say_answer
 from agent.core.case import Case
 from agent.errors import ParamedicError
 from agent.model.commands import RunStep
@@ -56,7 +57,7 @@ def observed(case: Case, run: HostRun) -> HostRun:
 
 def answered(case: Case, run: HostRun, *, yes: bool, actor: str, reason: str) -> HostRun:
     """A person answered the step that waits for approval."""
-    said = f"{'approved' if yes else 'refused'} by {actor}" + (f": {reason}" if reason else "")
+    said = say_answer(yes=yes, actor=actor, reason=reason)
     case.record(EntryKind.APPROVAL, f"{case.host.name}: {said}", actor=actor, approved=yes)
     if yes:
         return step_ended(case, run, StepOutcome(StepStatus.OK, message=said))

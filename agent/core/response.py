@@ -84,16 +84,12 @@ def _treat(draft: Draft, incident: Incident, choice: selection.Choice) -> None:
         because = "nothing else is ill" if alone else "nothing it depends on is ill, and it is the gravest of the rest"
         draft.record(incident.id, EntryKind.CAUSE, f"{choice.check} is taken as the cause: {because}")
     incident = move(draft, replace(incident, cause=choice.check), Move.TREAT)
+    said = f"Treatment: {choice.runbook.name} on {some(choice.hosts)}"
+    incident = tell(draft, incident, Milestone.UPDATED, said)  # first: its first step may be a question
     execution = treatment.start(
         draft, choice.runbook, choice.hosts, choice.verify, incident=incident, variables=choice.variables
     )
-    incident = replace(draft.incident(incident.id) or incident, execution=execution.id)
-    tell(
-        draft,
-        draft.put_incident(incident),
-        Milestone.UPDATED,
-        f"Treatment: {choice.runbook.name} on {some(choice.hosts)}",
-    )
+    draft.put_incident(replace(draft.incident(incident.id) or incident, execution=execution.id))
 
 
 def _wait_for_dependencies(draft: Draft, incident: Incident) -> Refused | None:

@@ -6,7 +6,7 @@ Each host has its own course (`agent.core.procedure`); a batch ends when all its
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from agent.core import procedure, turns
+from agent.core import approval, procedure, turns
 from agent.core.case import case_of, with_runs
 from agent.core.draft import Draft
 from agent.core.variables import variables_for
@@ -85,6 +85,7 @@ def start(
 
 def advance(draft: Draft, execution: Execution) -> Execution:
     """Start every host whose turn has come, move to the next batch, or end; returns what was put into the draft."""
+    before = draft.execution(execution.id)
     draft.put_execution(execution)  # the guards must see what has just ended
     declined = next((run for run in execution.runs if run.outcome is Outcome.DECLINED), None)
     if declined and not execution.stopped_because:
@@ -100,6 +101,7 @@ def advance(draft: Draft, execution: Execution) -> Execution:
         if any(run.phase is not RunPhase.ENDED for run in batch):
             break
         execution = replace(execution, batch=execution.batch + 1)
+    approval.tell_questions(draft, before, execution)
     execution = turns.hold(draft, execution)
     dues = [run.due for run in execution.runs if run.due is not None]
     if execution.held_because and execution.is_running:
@@ -114,11 +116,10 @@ def step_ended(draft: Draft, execution: Execution, run: HostRun, outcome: StepOu
 
 def time_passed(draft: Draft, execution: Execution) -> Execution:
     """Look at every host run that is due."""
-    for run in execution.runs:
-        if run.due is not None and run.due <= draft.at:
-            execution = _replaced(
-                execution, procedure.time_passed(case_of(draft, execution, run), replace(run, due=None))
-            )
+    due = [run for run in execution.runs if run.due is not None and run.due <= draft.at]
+    approval.tell_nobody_came(draft, execution, due)
+    for run in due:
+        execution = _replaced(execution, procedure.time_passed(case_of(draft, execution, run), replace(run, due=None)))
     return advance(draft, execution)
 
 
@@ -138,7 +139,10 @@ def answered(draft: Draft, execution: Execution, *, yes: bool, actor: str, reaso
     for run in waiting:
         case = case_of(draft, execution, run)
         execution = _replaced(execution, procedure.answered(case, run, yes=yes, actor=actor, reason=reason))
-    return advance(draft, execution) if waiting else None
+    if not waiting:
+        return None
+    approval.tell_answer(draft, execution, waiting, approval.say_answer(yes=yes, actor=actor, reason=reason))
+    return advance(draft, execution)
 
 
 def stop(draft: Draft, execution: Execution, because: str) -> Execution:

@@ -12,7 +12,7 @@ from pathlib import Path
 from agent.core.state import State
 from agent.errors import StoreError
 from agent.model.activation import Activation
-from agent.model.commands import Command, SendMessage
+from agent.model.commands import Command, SendMessage, UpdateTicket
 from agent.model.decision import Decision
 from agent.model.drill import MARK
 from agent.model.drill_result import Evidence
@@ -39,7 +39,8 @@ class DrillRecord:
     """Takes the place of the store where decisions are committed. Thread-safe.
 
     `now` gives seconds since the epoch; `carried_out` is told of each runbook whose steps were carried out on a host;
-    `socket`: where the drill's agent answers, which commands in messages name: the agent may have a PLAN-1, too.
+    `socket`: where the drill's agent answers, which commands in messages and tickets name: the agent may have a
+    PLAN-1, too.
     """
 
     def __init__(
@@ -133,10 +134,16 @@ class DrillRecord:
 
     def _marked(self, decision: Decision) -> Decision:
         entries = tuple(replace(entry, text=marked(entry.text)) for entry in decision.entries)
-        return replace(decision, entries=entries, commands=tuple(map(self._marked_message, decision.commands)))
+        return replace(decision, entries=entries, commands=tuple(map(self._marked_command, decision.commands)))
 
-    def _marked_message(self, command: Command) -> Command:
-        if not isinstance(command, SendMessage):
-            return command
-        body = _COMMAND.sub(lambda found: self._typed, command.body)
-        return replace(command, subject=marked(command.subject), body=marked(body))
+    def _marked_command(self, command: Command) -> Command:
+        match command:
+            case SendMessage(subject=subject, body=body):
+                return replace(command, subject=marked(subject), body=marked(self._with_socket(body)))
+            case UpdateTicket(text=text):  # marked by the drill's ticket system
+                return replace(command, text=self._with_socket(text))
+            case _:
+                return command
+
+    def _with_socket(self, text: str) -> str:
+        return _COMMAND.sub(lambda found: self._typed, text)

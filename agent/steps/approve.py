@@ -16,7 +16,7 @@ class Approve(Action):
     primary = "question"
 
     question: str = Field(min_length=1, description="What is asked, as a sentence.")
-    team: Name | None = Field(None, description="Who is asked; default: the team that owns the incident.")
+    team: Name | None = Field(None, description="Who is asked; default: whoever the incident is assigned to.")
     within: Duration = Field(900.0, gt=0, description="How long to wait.")
     otherwise: Literal["abort", "continue", "escalate"] = Field(
         "escalate", description="What happens when nobody answers in time."

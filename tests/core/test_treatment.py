@@ -371,6 +371,42 @@ def test_when_nobody_answers(
     assert (ward.execution().outcome, ward.under_way()) == (outcome, under_way)
 
 
+def told(ward: Ward, after: int = 0) -> list[str]:
+    return [update.text for update in ward.updates[after:]]
+
+
+def test_the_ticket_tells_who_is_asked_what_until_when_and_what_they_said() -> None:
+    asked = approve("Restart {{ host.name }}", team="dba", within=20.0)
+    ward = Ward(shop(runbook("r", asked, run("restart"), serial=2)))
+    ward.falls_ill("web", "web1", "web2")
+    assert told(ward)[-2:] == [
+        "Treatment: r on web1, web2",
+        "r on web1, web2 waits for a yes: Restart web1?, Restart web2?\n"
+        "Asked: dba, until 1970-01-01 00:17:01 UTC (20s)\n"
+        "To answer: paramedic approve INC-1, or paramedic deny INC-1\n"
+        "If nobody answers, a person takes over.",
+    ]
+    before = len(ward.updates)
+    ward.person(events.Approve("INC-1", yes=True, reason="go"), actor="bob")
+    assert told(ward, before) == ["r on web1, web2: approved by bob: go"]
+
+
+def test_the_ticket_tells_that_nobody_came_and_a_question_that_follows() -> None:
+    first, then = approve("Go on", within=20.0, otherwise="continue"), approve("Really", within=30.0, otherwise="abort")
+    ward = Ward(shop(runbook("r", first, then)))
+    ward.falls_ill()
+    before = len(ward.updates)
+    ward.later(20)
+    nobody, really = told(ward, before)
+    assert nobody == "r on web1: nobody answered within 20s, it goes on as if approved"
+    assert really.startswith("r on web1 waits for a yes: Really?\nAsked: operations, until")
+    assert really.endswith("If nobody answers, the step counts as failed.")
+    ward.restarts(away=5.0)
+    assert len(ward.updates) == before + 2, "what was told is not told again"
+    ward.person(events.Approve("INC-1", yes=False), actor="bob")
+    assert told(ward, before + 2)[0] == "r on web1: refused by bob"
+
+
 def test_nothing_goes_on_when_the_question_itself_cannot_be_put() -> None:
     asked = approve("Restart {{ steps.absent.stdout }}", on_failure="continue")
     ward = Ward(shop(runbook("r", asked, run("restart"))))

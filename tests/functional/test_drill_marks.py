@@ -1,16 +1,21 @@
 """What a drill says to anybody is marked, and its tickets are in a queue of their own."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from agent.drill.record import DrillRecord
 from agent.drill.run import run
 from agent.drill.tickets import MarkedTickets
+from agent.model.decision import Decision
 from agent.model.drill import MARK
 from agent.model.drill_result import DrillResult
+from agent.model.settings import Settings
 from agent.runtime.control.told import default_store
 from agent.runtime.store import Store
 from tests.functional.drill_site import DrillSite, drill_site
+from tests.functional.records import NOON, incident, update
 from tests.functional.remembered_tickets import Ledger, RememberedTickets
 from tests.neighbours.mail_server import MailServer
 from tests.neighbours.roundup import Roundup
@@ -72,6 +77,17 @@ def test_without_a_drill_queue_no_ticket_is_filed(site: DrillSite, roundup: Roun
     (noted, *_) = [entry.text for entry in result.entries if "no ticket is filed" in entry.text]
     assert "it would have said" in noted
     assert "INC-1, opened" in noted
+
+
+def test_a_ticket_says_at_which_agent_to_answer(tmp_path: Path) -> None:
+    record = DrillRecord(Settings(), lambda: NOON, lambda runbook, host: None, Path("/run/drill-1.sock"))
+    with Store.open(tmp_path / "drill.db") as store:
+        told = Decision(
+            incidents={"INC-1": incident(1)}, commands=(update("INC-1", 1, "To answer: paramedic approve INC-1"),)
+        )
+        record.over(store).commit([told], NOON)
+        (queued,) = store.tickets.due(NOON, 1)
+    assert queued.update.text == "To answer: paramedic --socket /run/drill-1.sock approve INC-1"
 
 
 def test_its_messages(site: DrillSite) -> None:
