@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from agent.cli.agent_client import AgentClient, NoAgent
 from agent.cli.exits import Code, Failure, refused
+from agent.cli.typed import typed
 from agent.model.quantities import say_duration
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def follow(agent: AgentClient, socket: Path, drill: "Drill", told: "Callable[[Pr
             raise Failure(gone.code, _without_agent(drill)) from None
         except OSError as error:
             why = f"nobody watches any more ({error.strerror or error})"
-            raise refused(f"{why}; {drill.name} goes on inside the agent (paramedic drill abort)") from None
+            raise refused(f"{why}; {drill.name} goes on inside the agent ({typed('drill abort')})") from None
 
 
 def _without_agent(drill: "Drill") -> str:

@@ -15,6 +15,7 @@ from agent.cli.exits import Code, no_such, refused
 from agent.cli.nouns import noun
 from agent.cli.session import Json, session
 from agent.cli.terminal import complain, console, put, say, say_json
+from agent.cli.typed import typed
 
 if TYPE_CHECKING:
     from agent.config.configuration import Configuration
@@ -86,7 +87,7 @@ def new(
         say(text)
         return
     say(str(write_starter(configuration.folder, name, text)))
-    complain(f"(read it, then: paramedic drill run {name})")
+    complain(f"(read it, then: {typed('drill run', name)})")
 
 
 @drill.command("run")

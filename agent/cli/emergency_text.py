@@ -11,6 +11,7 @@ from agent.cli import style, times
 from agent.cli.emergency_answers import ActionAnswer, ActivationAnswer, CallAnswer, EmergencyAnswer
 from agent.cli.plan_text import facts_table
 from agent.cli.terminal import put, safe, safe_lines
+from agent.cli.typed import retyped, typed
 
 _STAGE = {"active": "bold red", "standing down": "bold yellow", "in review": "cyan", "closed": "dim"}
 _ACTION = {
@@ -54,7 +55,7 @@ def print_emergency(console: Console, one: EmergencyAnswer, now: float) -> None:
     facts.add_row("because", Text(safe(it["because"])))
     facts.add_row("declared", Text(safe(f"{times.moment(it['activated_at'])} by {it['actor']}")))
     linked = f"; it stands for {', '.join(it['linked'])}" if it["linked"] else ""
-    facts.add_row("incident", Text(safe(f"{it['incident']}{linked}  (paramedic show {it['id']})")))
+    facts.add_row("incident", Text(safe(f"{it['incident']}{linked}  ({typed('show', it['id'])})")))
     facts.add_row("hosts", Text(safe(f"{', '.join(it['hosts'])}: treated by this plan alone" * bool(it["hosts"]))))
     if it["report_due"] is not None:
         due = times.span(max(0.0, it["report_due"] - now))
@@ -97,7 +98,7 @@ def standing(one: EmergencyAnswer, now: float) -> Iterator[Text]:
             .append(safe(f"{wait['who']}: {wait['what']}"), "bold yellow")
             .append(_until(wait["due"], now), "default")
         )
-        yield Text("           ").append(safe(wait["command"]), "bold")
+        yield Text("           ").append(safe(retyped(wait["command"])), "bold")
     needs_people = any(call["state"] == "nobody answered" for call in it["calls"]) or any(
         action["state"] == "for a person" and action["result"] for action in it["actions"]
     )

@@ -7,7 +7,8 @@ import typer
 from agent.cli.agent_client import AgentClient
 from agent.cli.answers import ExecutionAnswer
 from agent.cli.terminal import complain, say
-from agent.cli.waiting import waiting_for_yes
+from agent.cli.typed import typed
+from agent.cli.waiting import how_to_answer, waiting_for_yes
 
 _POLL = 0.3
 GOOD = ("recovered", "done")
@@ -31,7 +32,7 @@ def until_ended(agent: AgentClient, id: str) -> ExecutionAnswer:
                 said = waits_for
             time.sleep(_POLL)
     except KeyboardInterrupt:
-        complain(f"{id} goes on; how it goes: paramedic show {id}")
+        complain(f"{id} goes on; how it goes: {typed('show', id)}")
         raise typer.Exit(130) from None
 
 
@@ -45,5 +46,5 @@ def say_ended(run: ExecutionAnswer) -> None:
 
 def _waits_for(run: ExecutionAnswer) -> str:
     for about, hosts in waiting_for_yes([run]).items():
-        return f"{', '.join(hosts)} waits for a yes: paramedic approve {about}, or paramedic deny {about}"
+        return f"{', '.join(hosts)} waits for a yes: {how_to_answer(about)}"
     return f"the next host waits: {run['held_because']}" if run["held_because"] else ""

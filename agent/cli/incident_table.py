@@ -9,6 +9,7 @@ from rich.text import Text
 from agent.cli import style, times
 from agent.cli.answers import ExecutionAnswer, IncidentAnswer
 from agent.cli.terminal import safe
+from agent.cli.typed import typed
 from agent.cli.waiting import waiting_for_yes
 
 _NARROW = 80
@@ -64,7 +65,7 @@ def _what(one: IncidentAnswer, waiting: Collection[str]) -> Text:
     if one["held_because"] and one["phase"] == "held":
         text.append(f" – not treated: {safe(one['held_because'])}", style="yellow")
     if one["id"] in waiting:
-        text.append(f" – waits for a yes: paramedic approve {safe(one['id'])}", style="magenta")
+        text.append(f" – waits for a yes: {safe(typed('approve', one['id']))}", style="magenta")
     return text
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import acts, daemon
+from agent.cli import acts, daemon, typed
 from agent.cli.checks import checks
 from agent.cli.drills import drill
 from agent.cli.exits import Code, Failure
@@ -96,6 +96,11 @@ def options(
     """Every command is explained by `--help` after its name."""
     known = session(ctx)
     known.socket = socket
+    source = ctx.get_parameter_source("socket")
+    is_typed = (
+        source is not None and source.name == "COMMANDLINE"
+    )  # the environment's is found by the next command, too
+    typed.go_to(socket if is_typed else None)
     known.debug = debug
 
 

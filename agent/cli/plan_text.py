@@ -10,6 +10,7 @@ from rich.text import Text
 from agent.cli import style, times
 from agent.cli.emergency_answers import LevelAnswer, PlanAnswer, PlannedAction, PlannedCall
 from agent.cli.terminal import put, safe, safe_lines
+from agent.cli.typed import typed
 
 _TARGETS = {
     "notice": "noticed",
@@ -62,7 +63,7 @@ def print_plan(console: Console, plan: PlanAnswer) -> None:
     if plan["resources"]:
         rest.add_row("resources", Text(safe(", ".join(plan["resources"]))))
     _add(rest, "fallback", map(Text, safe_lines(plan["fallback"]) if plan["fallback"] else ()))
-    _add(rest, "at work", (Text(f"paramedic plan status {id}", "bold red") for id in plan["active"]))
+    _add(rest, "at work", (Text(safe(typed("plan status", id)), "bold red") for id in plan["active"]))
     put(console, rest)
 
 

@@ -20,6 +20,7 @@ from agent.cli.session import Json, Session, session
 from agent.cli.status import print_exercises
 from agent.cli.stopped import asked
 from agent.cli.terminal import complain, console, put, say, say_json
+from agent.cli.typed import typed
 
 if TYPE_CHECKING:
     from agent.runtime.store import Store
@@ -79,7 +80,7 @@ def activate(
     reply = known.agent.post("plans", name, "activate", body={"level": _level(level), "reason": reason})
     known.told(reply)
     if not as_json and reply["about"]:
-        complain(f"(how it goes: paramedic plan status {reply['about']})")
+        complain(f"(how it goes: {typed('plan status', reply['about'])})")
 
 
 @plan.command("status")

@@ -16,6 +16,7 @@ from agent.cli.ids import SomeIncident
 from agent.cli.nouns import noun
 from agent.cli.session import Json, Session, session
 from agent.cli.terminal import complain, console, put, safe, say, say_json
+from agent.cli.typed import typed
 
 runbook = noun("runbook", "Runbooks: what the agent does about a fault, and what people run.")
 
@@ -24,8 +25,6 @@ Hosts = Annotated[list[str] | None, typer.Option("--host", metavar="HOST", help=
 Values = Annotated[
     list[str] | None, typer.Option("--var", metavar="NAME=VALUE", help="Value of a variable; may be repeated.")
 ]
-
-_CHANGED = "changed on disk since it was loaded; not used before: paramedic reload"
 
 
 @runbook.command("list")
@@ -46,7 +45,7 @@ def listed(ctx: typer.Context, config: InsteadOfAgent = None, as_json: Json = Fa
         used = Text(safe(", ".join(one["used_by"]))) if one["used_by"] else Text("by hand only", style.LABEL)
         does = Text(safe(one["description"]))
         if one["changed_on_disk"]:
-            does.append("\n" if does else "").append(_CHANGED, "yellow")
+            does.append("\n" if does else "").append(safe(_changed()), "yellow")
         table.add_row(Text(safe(one["name"]), "bold"), does, used)
     put(console(), table)
 
@@ -64,7 +63,11 @@ def show(ctx: typer.Context, name: Name, config: InsteadOfAgent = None, as_json:
         say(found["text"])
         complain(f"({say_text(found['digest'], found['signed_by'])})")
         if found["changed_on_disk"]:
-            complain(f"({_CHANGED})")
+            complain(f"({_changed()})")
+
+
+def _changed() -> str:
+    return f"changed on disk since it was loaded; not used before: {typed('reload')}"
 
 
 @runbook.command("run")
@@ -95,7 +98,7 @@ def run(
     if not (wait and as_json):
         known.told(reply)
     if not as_json:
-        complain(f"(how it goes: paramedic show {reply['about']})")
+        complain(f"(how it goes: {typed('show', reply['about'])})")
     if not wait:
         return
     from agent.cli.following import GOOD, say_ended, until_ended

@@ -9,6 +9,7 @@ from agent.cli import places
 from agent.cli.agent_client import AgentClient
 from agent.cli.answers import ReplyAnswer
 from agent.cli.terminal import say, say_json
+from agent.cli.typed import retyped
 
 
 @dataclass(slots=True)
@@ -28,7 +29,7 @@ class Session:
         if self.json:
             say_json(reply)
         else:
-            say(reply["text"])
+            say(retyped(reply["text"]))
 
 
 def session(ctx: typer.Context) -> Session:

@@ -8,6 +8,7 @@ from agent.cli import style, times
 from agent.cli.answers import StatusAnswer
 from agent.cli.session import Json, session
 from agent.cli.terminal import console, put, safe, say_json
+from agent.cli.typed import typed
 from agent.config.counted import counted
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def status(ctx: typer.Context, as_json: Json = False) -> None:
         out.print(headline(one["activation"], found["now"]).append(f"  {safe(one['activation']['title'])}", "bold"))
         for line in standing(one, found["now"]):
             out.print(line, soft_wrap=True)
-        out.print(Text(f"           more: paramedic plan status {safe(one['activation']['id'])}", style.LABEL))
+        out.print(Text(f"           more: {safe(typed('plan status', one['activation']['id']))}", style.LABEL))
     if found["emergencies"]:
         out.print()
     table = Table.grid(padding=(0, 2, 0, 2))
@@ -92,7 +93,7 @@ def _config(found: StatusAnswer) -> "Text":
     text = Text(safe(found["config"]))
     if changed := found["changed_runbooks"]:
         names = ", ".join(changed[:_NAMES]) + (f" and {len(changed) - _NAMES} more" if len(changed) > _NAMES else "")
-        said = f"; changed on disk since loaded, not used before paramedic reload: {names}"
+        said = f"; changed on disk since loaded, not used before {typed('reload')}: {names}"
         text.append(safe(said), "yellow")
     return text
 

@@ -12,7 +12,8 @@ from agent.cli.digest import say_text
 from agent.cli.repeats import Repeats
 from agent.cli.terminal import put, safe
 from agent.cli.timeline import timeline
-from agent.cli.waiting import waiting_for_yes
+from agent.cli.typed import typed
+from agent.cli.waiting import how_to_answer, waiting_for_yes
 
 _SYMPTOMS = 12
 """Symptoms that are listed before the rest is counted."""
@@ -124,8 +125,7 @@ def _standing(story: StoryAnswer, now: float, repeats: Repeats) -> Iterator[Text
     if incident is not None:
         yield from _incident_stands(incident, story["executions"], now, repeats)
     for about, hosts in waiting_for_yes(story["executions"]).items():
-        how = f"paramedic approve {safe(about)}, or paramedic deny {safe(about)}"
-        yield Text(f"{safe(', '.join(hosts))} waits for a yes: {how}", "magenta")
+        yield Text(safe(f"{', '.join(hosts)} waits for a yes: {how_to_answer(about)}"), "magenta")
 
 
 def _incident_stands(
@@ -152,6 +152,6 @@ def _incident_stands(
             yield Text(safe(f"not treated for now, {still}: {why}"), colour)
         case "escalated":
             who = incident["assignee"] or incident["team"]
-            yield Text(safe(f"with {who}, {still}; when it is solved: paramedic resolve {id} WHY"), colour)
+            yield Text(safe(f"with {who}, {still}; when it is solved: {typed('resolve', id, 'WHY')}"), colour)
         case _:
             yield Text(f"{phase}, {still}", colour)

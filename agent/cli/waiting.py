@@ -3,6 +3,12 @@
 from collections.abc import Iterable
 
 from agent.cli.answers import ExecutionAnswer
+from agent.cli.typed import typed
+
+
+def how_to_answer(about: str) -> str:
+    """What a person types."""
+    return f"{typed('approve', about)}, or {typed('deny', about)}"
 
 
 def waiting_for_yes(executions: Iterable[ExecutionAnswer]) -> dict[str, list[str]]:

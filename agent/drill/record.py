@@ -1,8 +1,6 @@
 """The drill's own record: every entry and message marked, and the evidence that expectations are judged by."""
 
 import logging
-import re
-import shlex
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,12 +17,11 @@ from agent.model.drill_result import Evidence
 from agent.model.execution import Execution, Outcome, RunPhase
 from agent.model.incident import Incident
 from agent.model.settings import Settings
+from agent.model.text import with_socket
 from agent.model.timeline import Entry, EntryKind
 from agent.runtime.store import Store
 
 log = logging.getLogger("paramedic.drill")
-
-_COMMAND = re.compile(r"\bparamedic (?=(?:plan|approve|deny|review|show|tell) )")
 
 _DONE = (RunPhase.VERIFYING, RunPhase.ENDED)
 _NOTHING_DONE = (Outcome.FAILED, Outcome.UNREACHABLE, Outcome.REFUSED, Outcome.STOPPED, Outcome.DECLINED)
@@ -47,7 +44,7 @@ class DrillRecord:
         self, settings: Settings, now: Callable[[], float], carried_out: Callable[[str, str], None], socket: Path
     ) -> None:
         self._now = now
-        self._typed = f"paramedic --socket {shlex.quote(str(socket))} "
+        self._socket = str(socket)
         self._carried_out = carried_out
         self._lock = threading.RLock()
         self._store: Store | None = None
@@ -139,11 +136,8 @@ class DrillRecord:
     def _marked_command(self, command: Command) -> Command:
         match command:
             case SendMessage(subject=subject, body=body):
-                return replace(command, subject=marked(subject), body=marked(self._with_socket(body)))
+                return replace(command, subject=marked(subject), body=marked(with_socket(body, self._socket)))
             case UpdateTicket(text=text):  # marked by the drill's ticket system
-                return replace(command, text=self._with_socket(text))
+                return replace(command, text=with_socket(text, self._socket))
             case _:
                 return command
-
-    def _with_socket(self, text: str) -> str:
-        return _COMMAND.sub(lambda found: self._typed, text)

@@ -1,9 +1,11 @@
 """Text from outside, made safe to show: what a host or a server says may hold anything."""
 
 import re
+import shlex
 from collections.abc import Sequence
 
 _BLANKS = re.compile(r"\s+")
+_COMMAND = re.compile(r"\bparamedic (?=(?:plan|approve|deny|review|show|tell) )")
 
 
 def one_line(text: str, limit: int = 300) -> str:
@@ -31,6 +33,11 @@ def printable_lines(text: str) -> str:
     """`text` with its line breaks (`\n`) and tabs; what else is not printable is shown as its escape."""
     text = text.replace("\r\n", "\n")
     return "".join(each if each.isprintable() or each in "\n\t" else _escaped(each) for each in text)
+
+
+def with_socket(text: str, socket: str) -> str:
+    """`text` with each command for people in it naming the control socket of the agent that is meant."""
+    return _COMMAND.sub(lambda found: f"paramedic --socket {shlex.quote(socket)} ", text)
 
 
 def _escaped(character: str) -> str:

@@ -55,7 +55,8 @@ class ControlSite:
     socket: Path
 
     def paramedic(self, *words: str, **environment: str) -> Said:
-        return paramedic(*words, socket=self.socket, **environment)
+        """As in a shell where PARAMEDIC_SOCKET is set: what it says to type names no socket."""
+        return paramedic(*words, PARAMEDIC_SOCKET=str(self.socket), **environment)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from agent.model.inventory import Host
 from agent.model.plan import Level, PlanRole
 from agent.model.settings import Settings
 from agent.runtime.control.emergency_views import emergency_view
-from tests.functional.control_site import ControlSite, control_site
+from tests.functional.control_site import ControlSite, control_site, paramedic
 from tests.functional.fake_control import STATUS
 from tests.functional.told_emergencies import ACTIVE, DECLARED, OVER, RESOURCES
 from tests.functional.told_stories import HOSTILE, NOTICED
@@ -141,6 +141,11 @@ def test_what_the_agent_does_now_is_said(site: ControlSite) -> None:
     assert lines[0].endswith("(bob)")  # his title is hostile, and shown as escapes
     assert lines[1] == "now        2. restart (RUN-9)"
     assert len(lines) == 2
+
+
+def test_what_the_agent_says_to_type_names_the_socket_that_was_named(site: ControlSite) -> None:
+    said = paramedic("plan", "status", socket=site.socket, COLUMNS="200").out
+    assert f"paramedic --socket {site.socket} plan ack PLAN-1 --role commander" in said
 
 
 def test_an_action_that_waits_for_a_yes_says_both_answers(site: ControlSite) -> None:

@@ -12,7 +12,7 @@ from agent.model.incident import Phase
 from agent.model.observation import Verdict
 from agent.model.timeline import AGENT, Entry, EntryKind
 from agent.model.views import CheckView, Story, SubjectView
-from tests.functional.control_site import PARAMEDIC, ControlSite
+from tests.functional.control_site import PARAMEDIC, ControlSite, paramedic
 from tests.functional.fake_control import STATUS
 from tests.functional.told_stories import BY_HAND, BY_HAND_STORY, INCIDENT, NOTICED, RESTART, chained
 
@@ -40,6 +40,8 @@ def test_what_waits_for_a_yes_is_seen_among_the_incidents(site: ControlSite) -> 
         for columns in ("200", "60"):
             shown = " ".join(site.paramedic(*words, COLUMNS=columns).out.split())
             assert "waits for a yes: paramedic approve INC-12" in shown
+        named = paramedic(*words, socket=site.socket, COLUMNS="300").out
+        assert f"waits for a yes: paramedic --socket {site.socket} approve INC-12" in named
 
 
 def test_status_lists_incidents_newest_first_as_incidents_does(site: ControlSite) -> None:
@@ -108,7 +110,7 @@ def test_waiting_ends_when_the_run_does_and_says_meanwhile_what_it_waits_for(sit
     waiting = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert waiting.stderr is not None
     assert waiting.stderr.readline().startswith("(how it goes")
-    assert "waits for a yes: paramedic approve RUN-3" in waiting.stderr.readline()
+    assert f"waits for a yes: paramedic --socket {site.socket} approve RUN-3, or" in waiting.stderr.readline()
     site.control.stories["RUN-8"] = ended(Outcome.DONE)
     assert waiting.wait(_WITHIN) == 0
     waiting.communicate()

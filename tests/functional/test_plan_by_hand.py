@@ -107,13 +107,13 @@ def test_one_person_declares_it_and_sees_it_through_to_the_end_of_its_review(pla
         )
         stands = place.says("plan", "status")
         assert "LEVEL II" in stands
-        assert "paramedic plan ack PLAN-1 --role commander" in stands
-        assert "paramedic plan tick PLAN-1 1" in stands
+        assert " plan ack PLAN-1 --role commander" in stands
+        assert " plan tick PLAN-1 1" in stands
         assert "The one who is here" in stands
         assert "LEVEL II" in place.says("status")
         place.says("plan", "ack", "PLAN-1", "--role", "commander")
         place.says("plan", "tick", "PLAN-1", "1", "--note", "it is out")
-        assert "paramedic approve PLAN-1" in place.says("plan", "status")
+        assert " approve PLAN-1" in place.says("plan", "status")
         place.says("approve", "PLAN-1")
         until(place.shows("▶  2. look  running (RUN-1)", "plan", "status"), within=_WITHIN, what="its steps run")
     stopped = paramedic("plan", "status", "--store", str(place.folder / "state" / "paramedic.db"))
