@@ -21,6 +21,7 @@ from agent.model.authored import Authored, Name
 from agent.model.execution import Outcome, StepStatus
 from agent.model.quantities import Duration
 from agent.model.runbook import Runbook
+from agent.model.settings import LOCALHOST
 
 _ENDINGS = {
     "unreachable": StepStatus.UNREACHABLE,
@@ -192,11 +193,21 @@ def _read_test(source: OneFile, runbook: Runbook | None, path: Path, authored: o
         step = said.removeprefix("after ")
         if step != said and step not in steps:
             source.report((*path, *place), f"{runbook.name} has no step '{step}'", say_known(step, steps))
+    hosts = [*test.incident.hosts, *_named_by(runbook)]
+    for host in test.earlier:
+        if host not in hosts:
+            source.report((*path, "earlier", host), "this is no host of the test", say_known(host, hosts))
     try:
         given_values(runbook, test.vars)
     except ValueError as error:
         source.report((*path, "vars"), str(error))
     return test
+
+
+def _named_by(runbook: Runbook) -> list[str]:
+    """The host that the runbook treats whatever is ill."""
+    sort, _, name = runbook.hosts.partition(":")
+    return [LOCALHOST] if sort == "local" else [name] if sort == "host" else []
 
 
 def _plain(authored: object) -> object:

@@ -30,6 +30,8 @@ def differences(expected: Expectation, found: Rehearsed) -> tuple[str, ...]:
     if expected.commands is not None and expected.commands != found.commands:
         told.append(_lists("commands", expected.commands, found.commands))
     told += [f"answer {name!r}: no step is called so, and no command like it was run" for name in found.unused]
+    unasked = "no question to approve is worded so, and no step that asks is called so"
+    told += [f"approve {name!r}: {unasked}" for name in found.not_asked]
     return tuple(told)
 
 

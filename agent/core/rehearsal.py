@@ -20,7 +20,7 @@ from agent.model.execution import Execution, Outcome, Section, StepOutcome, Step
 from agent.model.health import Key
 from agent.model.incident import Incident, Phase
 from agent.model.observation import Observation, Pass, Verdict
-from agent.model.runbook import Step
+from agent.model.runbook import AskPerson, Step
 from agent.model.timeline import Entry, EntryKind
 
 T = TypeVar("T")
@@ -34,7 +34,8 @@ class Rehearsed:
     """What came of it. `outcome`: the execution's, or `refused: REASON`; `with_a_person`: the incident was handed over.
 
     `steps` in the order in which they ended, `commands` in the order in which they began. `unused`: answers
-    that no step and no command asked for. `seconds` of virtual time.
+    that no step and no command asked for; `not_asked`: questions people answer that there are not. `seconds` of
+    virtual time.
     """
 
     outcome: str
@@ -43,6 +44,7 @@ class Rehearsed:
     steps: tuple[str, ...]
     commands: tuple[str, ...]
     unused: tuple[str, ...]
+    not_asked: tuple[str, ...]
     seconds: float
     entries: tuple[Entry, ...]
 
@@ -197,6 +199,7 @@ class _Stage:
             steps=tuple(self._steps()),
             commands=tuple(self._commands),
             unused=tuple(self._unused()),
+            not_asked=tuple(self._not_asked()),
             seconds=self._at - _BEGINS_AT,
             entries=tuple(self._entries),
         )
@@ -212,7 +215,15 @@ class _Stage:
         """Answers to a known step that was not reached are fine; others are probably misspelt."""
         steps = [step.name for step in (*self._runbook.treatment, *self._runbook.rollback)]
         known = {*steps, *(f"{step} on {host}" for step in steps for host in self._state.settings.hosts)}
-        for name in (*self._scene.answers, *self._scene.approvals):
+        for name in self._scene.answers:
+            if name not in self._used and name not in known:
+                yield name
+
+    def _not_asked(self) -> Iterator[str]:
+        steps = (*self._runbook.treatment, *self._runbook.rollback)
+        asking = [(step.name, demand) for step in steps if isinstance(demand := step.action.demand(), AskPerson)]
+        known = {text for name, demand in asking for text in (name, demand.question)}
+        for name in self._scene.approvals:
             if name not in self._used and name not in known:
                 yield name
 

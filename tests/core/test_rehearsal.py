@@ -188,6 +188,19 @@ def test_what_is_missing_and_what_was_not_expected_is_named() -> None:
     )
 
 
+def test_a_yes_to_a_question_that_nobody_asks_is_probably_misspelt() -> None:
+    book = runbook("r", approve("May I"), run("restart"))
+    given = dict.fromkeys(("May I not?", "restart", "May I"), Reaction.YES)
+    assert differences(Expectation(), rehearse(Scene(book, approvals=given))) == (
+        "approve 'May I not?': no question to approve is worded so, and no step that asks is called so",
+        "approve 'restart': no question to approve is worded so, and no step that asks is called so",
+    )
+    not_reached = runbook("r", run("restart"), approve("May I"))
+    given = dict.fromkeys(("May I", "May I?"), Reaction.NO)
+    failed = rehearse(Scene(not_reached, approvals=given, answers={"restart": (Answer(exit=1),)}))
+    assert differences(Expectation(), failed) == ()
+
+
 def test_an_answer_that_nobody_asks_for_is_probably_misspelt() -> None:
     given = {"restrat": (Answer(exit=1),), "restart": (Answer(),), "true": (Answer(),)}
     assert told(Expectation(), answers=given) == (

@@ -181,6 +181,13 @@ tests:
     ]
 
 
+def test_an_earlier_treatment_is_of_a_host_of_the_test(folder: Path) -> None:
+    text = "runbook: restart-web\ntests:\n  - {name: x, expect: {}, earlier: {web1: [5m]}}\n"
+    assert problems(folder, text) == ["3: tests[0].earlier.web1: this is no host of the test: known here: host1"]
+    text = text.replace("name: x", "name: x, incident: {hosts: [web2, db]}")
+    assert problems(folder, text) == ["3: tests[0].earlier.web1: this is no host of the test: did you mean 'web2'?"]
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
