@@ -124,16 +124,24 @@ def _acknowledge(draft: Draft, actor: str, incident: Incident) -> Reply:
 def _assign(draft: Draft, actor: str, incident: Incident, to: str) -> Reply:
     if not to.strip():
         return Reply(False, "say to whom: a team or a person", incident.id)
+    if incident.phase is Phase.CLOSED:
+        return Reply(False, f"{incident.id} is {incident.phase}: reopen it first if it is not solved", incident.id)
     if to in draft.settings.teams:
         incident = replace(incident, team=to, assignee=None)
         known = to
     else:
         incident = replace(incident, assignee=to)
-        known = f"the person {to}: no team is called so{_did_you_mean(to, draft.settings.teams)}"
+        no_team = f": no team is called so{_did_you_mean(to, draft.settings.teams)}"
+        known = f"the person {to}{'' if _is_known(draft, to) else no_team}"
     draft.put_incident(incident)
     draft.record(incident.id, EntryKind.ASSIGNED, f"assigned to {to} by {actor}", actor=actor, to=to)
     tell(draft, incident, as_it_stands(incident), f"Assigned to {to} by {actor}")
     return Reply(True, f"{incident.id} is assigned to {known}", incident.id)
+
+
+def _is_known(draft: Draft, person: str) -> bool:
+    settings = draft.settings
+    return person in settings.people or any(person in team.members for team in settings.teams.values())
 
 
 def _start_afresh(draft: Draft, incident: Incident) -> Incident:
@@ -252,8 +260,9 @@ def _there_is_no(what: str, name: str, known: Iterable[str]) -> str:
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, list(known), n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
+    by_lower = {each.lower(): each for each in known}
+    near = get_close_matches(name.lower(), by_lower, n=1)
+    return f" (did you mean {by_lower[near[0]]}?)" if near else ""
 
 
 def _forbidden(

@@ -1,6 +1,7 @@
 """What people may do to an incident in each of its phases, and to the agent."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,8 @@ from agent.model.commands import Milestone
 from agent.model.execution import Outcome
 from agent.model.health import Key
 from agent.model.incident import Origin, Phase
+from agent.model.people import Person
+from agent.model.policy import Team
 from agent.model.priority import Priority, Urgency
 from agent.model.runbook import Retry
 from agent.model.timeline import EntryKind
@@ -64,7 +67,7 @@ treating    treating   treating   treating   escalated  -         -        -    
 held        held       held       held       escalated  resolved  -        -          -        treating
 escalated   escalated  escalated  escalated  escalated  resolved  -        -          -        treating
 resolved    -          resolved   resolved   -          -         closed   escalated  -        -
-closed      -          closed     closed     -          -         -        escalated  -        -
+closed      -          closed     -          -          -         -        escalated  -        -
 """
 
 
@@ -94,16 +97,17 @@ def test_there_must_be_such_an_incident() -> None:
 
 
 @pytest.mark.parametrize(
-    ("phase", "milestone"),
+    ("phase", "act", "milestone"),
     [
-        (Phase.ESCALATED, Milestone.UPDATED),
-        (Phase.RESOLVED, Milestone.RESOLVED),
-        (Phase.CLOSED, Milestone.CLOSED),
+        (Phase.ESCALATED, "note", Milestone.UPDATED),
+        (Phase.ESCALATED, "assign", Milestone.UPDATED),
+        (Phase.RESOLVED, "note", Milestone.RESOLVED),
+        (Phase.RESOLVED, "assign", Milestone.RESOLVED),
+        (Phase.CLOSED, "note", Milestone.CLOSED),
     ],
 )
-@pytest.mark.parametrize("act", ["note", "assign"])
 def test_what_is_said_of_a_solved_incident_leaves_its_ticket_solved(
-    phase: Phase, milestone: Milestone, act: str
+    phase: Phase, act: str, milestone: Milestone
 ) -> None:
     ward = Ward(shop())
     IN_PHASE[phase](ward)
@@ -128,6 +132,31 @@ def test_assigning_to_a_team_or_a_person() -> None:
     ward.person(events.Assign("INC-1", "dba"))
     assert (ward.incident().team, ward.incident().assignee) == ("dba", None)
     assert not ward.person(events.Assign("INC-1", " "))
+
+
+def test_nobody_is_assigned_what_is_closed() -> None:
+    ward = Ward(shop())
+    closed(ward)
+    assert not ward.person(events.Assign("INC-1", "bob"), closed=ward.closed["INC-1"])
+    assert ward.reply == "INC-1 is closed: reopen it first if it is not solved"
+
+
+@pytest.mark.parametrize(
+    ("to", "said"),
+    [
+        ("dba", "dba"),
+        ("DBBA", "the person DBBA: no team is called so (did you mean dba?)"),
+        ("nobodyteam", "the person nobodyteam: no team is called so"),
+        ("dbo", "the person dbo"),
+        ("dbe", "the person dbe"),
+    ],
+)
+def test_a_name_that_nobody_is_known_by_may_be_that_of_a_team_misspelt(to: str, said: str) -> None:
+    teams = {"dba": Team(name="dba", members=("dbe",))}
+    ward = Ward(replace(shop(), teams=teams, people={"dbo": Person(name="dbo")}))
+    escalated(ward)
+    assert ward.person(events.Assign("INC-1", to))
+    assert ward.reply == f"INC-1 is assigned to {said}"
 
 
 # taking over
