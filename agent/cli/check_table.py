@@ -48,17 +48,20 @@ def _since(subject: SubjectAnswer, now: float) -> str:
 
 
 def _status(subject: SubjectAnswer) -> Text:
-    if subject["blind"]:
-        return Text("CANNOT ASK", "magenta")
-    status = subject["status"]
+    status = _confirmed(subject)
     text = Text(status or "not confirmed", style.VERDICT.get(status or "", style.LABEL))
     return text.append(" flapping", "yellow") if subject["flapping"] else text
+
+
+def _confirmed(subject: SubjectAnswer) -> str | None:
+    """What holds by now; what could not be asked for long is UNKNOWN, whatever it was before."""
+    return "UNKNOWN" if subject["blind"] else subject["status"]
 
 
 def _last_answer(subject: SubjectAnswer) -> Text:
     """The latest answer, with its verdict where that is not what is confirmed."""
     last = subject["last"]
     said = Text(safe(subject["message"]))
-    if last and last != subject["status"]:
+    if last and last != _confirmed(subject):
         return Text(f"{last}: ", style.VERDICT.get(last, "")).append_text(said)
     return said

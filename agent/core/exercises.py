@@ -10,6 +10,7 @@ from dataclasses import replace
 from agent.core import health, response, treatment
 from agent.core.draft import Draft
 from agent.core.guard import Reason
+from agent.core.selection import REPORTED
 from agent.model import events
 from agent.model.commands import Ask
 from agent.model.decision import Reply
@@ -69,7 +70,10 @@ def _begin(draft: Draft, actor: str, wish: events.BeginExercise) -> Reply:
 def _renew(draft: Draft, known: Exercise, wish: events.BeginExercise) -> Reply:
     draft.put_exercise(known.id, replace(known, until=draft.at + wish.lease))
     if known.preempted_by:
-        text = f"preempted by {known.preempted_by}: undo what was done and end the exercise"
+        incident = draft.incident(known.preempted_by)
+        real = next(_not_its_own(known, incident), "") if incident else ""
+        why = f" ({real})" if real else ""
+        text = f"preempted by {known.preempted_by}{why}: undo what was done and end the exercise"
         return Reply(False, text, known.preempted_by)
     return Reply(True, f"{known.id} has leave for {say_duration(wish.lease)} more", known.id)
 
@@ -127,6 +131,18 @@ def _real(draft: Draft, exercise: Exercise) -> Iterator[tuple[str, str]]:
         shared = {*activation.hosts} & {*exercise.hosts} or {*activation.services} & {*exercise.services}
         if activation.stage.is_active and shared:
             yield activation.id, activation.title
+
+
+def _not_its_own(exercise: Exercise, incident: Incident) -> Iterator[str]:
+    """What of the incident is not the drill's, and why; that which is ill first."""
+    for symptom in sorted(incident.symptoms, key=lambda each: not each.is_ill):
+        check, host = symptom.key.check, symptom.host
+        if check == REPORTED:
+            yield "reported by a person"
+        elif check not in exercise.checks:
+            yield f"{symptom.key}, and {check} is not one of the drill's checks"
+        elif not exercise.speaks_of(check, host):
+            yield f"{symptom.key}, and {host} is not one of the drill's hosts"
 
 
 def time_passed(draft: Draft, exercise: Exercise) -> None:

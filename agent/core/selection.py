@@ -75,7 +75,9 @@ def choose(draft: Draft, incident: Incident) -> Selection:
     if passed_over:
         said = "; ".join(f"{runbook}: {refused}" for runbook, refused in passed_over)
         return Selection(Refused(Reason.USED_UP, said), tuple(passed_over))
-    return Selection(Refused(Reason.NO_RUNBOOK, "no runbook is written for this"))
+    blind = all(symptom.blind for symptom in incident.ill)
+    said = "no runbook is run for what cannot be asked" if blind else "no runbook is written for this"
+    return Selection(Refused(Reason.NO_RUNBOOK, said))
 
 
 def _weigh(draft: Draft, incident: Incident, check: str, rung: Rung) -> Choice | Refused:

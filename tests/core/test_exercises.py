@@ -114,18 +114,31 @@ def test_what_drills_break_does_not_come_and_go_by_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("check", "host", "preempts"),
-    [("disk", "web1", True), ("web", "web3", True), ("disk", "db1", False), ("mail", "post1", False)],
+    ("check", "host", "real"),
+    [
+        ("disk", "web1", "disk on web1, and disk is not one of the drill's checks"),
+        ("web", "web3", "web on web3, and web3 is not one of the drill's hosts"),
+        ("disk", "db1", ""),
+        ("mail", "post1", ""),
+    ],
 )
-def test_it_must_give_way_to_what_is_real_on_its_hosts_or_services(check: str, host: str, preempts: bool) -> None:
+def test_it_must_give_way_to_what_is_real_on_its_hosts_or_services(check: str, host: str, real: str) -> None:
     ward = at_peace(runbooks=(), ladder=())
     assert begin(ward)
     ward.falls_ill(check, host)
-    assert begin(ward) is not preempts
-    if preempts:
-        assert "preempted by INC-1" in ward.reply
+    assert begin(ward) is not bool(real)
+    if real:
+        assert f"preempted by INC-1 ({real}): undo" in ward.reply
         assert ward.state.exercises["EX-1"].until == ward.at + 60, "it has time to undo what it did"
         assert len([text for text in said(ward) if "must give way to INC-1" in text]) == 1
+
+
+def test_it_must_give_way_to_what_a_person_reports() -> None:
+    ward = at_peace()
+    assert begin(ward)
+    assert ward.person(events.Report("slow", service="shop"))
+    assert not begin(ward)
+    assert "preempted by INC-1 (reported by a person): undo" in ward.reply
 
 
 def test_it_must_give_way_to_a_plan() -> None:

@@ -25,6 +25,7 @@ def test_unknown_that_lasts_is_an_incident_of_its_own_kind_and_ends_with_an_answ
     assert (incident.category, incident.phase) == ("monitoring", Phase.ESCALATED)
     assert incident.classification.urgency is Urgency.LOW
     assert not ward.steps, "there is nothing to treat"
+    assert "no runbook is run for what cannot be asked" in ward.story(EntryKind.ESCALATED)[0]
     ward.sees("web", web1=OK)
     assert ward.incident().phase is Phase.RESOLVED
 

@@ -72,6 +72,13 @@ def test_what_answers_badly_is_bad_before_it_is_confirmed(site: ControlSite) -> 
     assert re.search(r"web1 +OK .*CRITICAL: said", listed_bad(site, (Verdict.OK, Verdict.CRITICAL)))
 
 
+def test_what_cannot_be_asked_is_unknown_and_its_answer_does_not_say_so_again(site: ControlSite) -> None:
+    blind = SubjectView("web1", "web1", Verdict.OK, Verdict.UNKNOWN, NOTICED, NOTICED, None, "no route", True, False)
+    site.control.checks_now = (CheckView("web", "http", "", 10.0, None, (), (blind,)),)
+    assert re.search(r"web1 +UNKNOWN .* no route$", site.paramedic("checks", "list").out, re.MULTILINE)
+    assert "UNKNOWN: no route" not in site.paramedic("checks", "list").out
+
+
 def test_all_is_well_only_where_every_check_has_said_so(site: ControlSite) -> None:
     well = (Verdict.OK, Verdict.OK)
     assert listed_bad(site, well, well) == "all is well\n"
