@@ -138,6 +138,7 @@ class TicketsAnswer(TypedDict):
     last_error: str | None
     next_attempt: float | None
     asked: bool
+    files: bool
 
 
 class MessagesAnswer(TypedDict):

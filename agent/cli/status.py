@@ -187,6 +187,9 @@ def _tickets(found: StatusAnswer) -> "Text":
     tickets = found["tickets"]
     if not tickets["configured"]:
         return Text("no ticket system is configured", style.LABEL)
+    if not tickets["files"]:
+        not_filed = f": {counted(tickets['set_aside'], 'update')} not filed" if tickets["set_aside"] else ""
+        return Text(f"no drill queue is configured (tickets: drill:){not_filed}", style.LABEL)
     if tickets["available"] is False:
         silent = "does not answer" if tickets["asked"] else "cannot be asked"
         text = Text(f"the ticket system {silent}", "red")

@@ -50,6 +50,7 @@ class DrillRecord:
         self._store: Store | None = None
         self._entries: list[Entry] = []
         self._waiting: list[Entry] = []
+        self._questions: list[str] = []
         self._incidents: dict[str, Incident] = {}
         self._executions: dict[str, Execution] = {}
         self._activations: dict[str, Activation] = {}
@@ -81,6 +82,7 @@ class DrillRecord:
                 self._incidents |= decision.incidents
                 self._executions |= decision.executions
                 self._activations |= decision.activations
+                self._questions += map(self._with_answers, filter(_asks, decision.entries))
         for decision in decisions:
             for execution in decision.executions.values():
                 self._tell(execution)
@@ -119,10 +121,22 @@ class DrillRecord:
         with self._lock:
             yield self._state
 
+    def questions(self) -> list[str]:
+        """What people have been asked by steps since this was last called, and what they type."""
+        with self._lock:
+            asked, self._questions = self._questions, []
+            return asked
+
     @property
     def entries(self) -> tuple[Entry, ...]:
         with self._lock:
             return tuple(self._entries)
+
+    def _with_answers(self, question: Entry) -> str:
+        execution = self._executions[str(question.data["execution"])]
+        about = execution.id if execution.plan else question.about
+        how = with_socket(f"paramedic approve {about}, or paramedic deny {about}", self._socket)
+        return f"{question.text.removeprefix(MARK).strip()} To answer: {how}"
 
     def _tell(self, execution: Execution) -> None:
         for run in execution.runs:
@@ -141,3 +155,8 @@ class DrillRecord:
                 return replace(command, text=with_socket(text, self._socket))
             case _:
                 return command
+
+
+def _asks(entry: Entry) -> bool:
+    """Whether a step waits for a person by it."""
+    return entry.kind is EntryKind.APPROVAL and "question" in entry.data

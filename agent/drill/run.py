@@ -216,6 +216,8 @@ class _Run:
                 self._injected_at = self._injected_at or self._now()
                 faults.inject(waiting.pop(0), self._now())
                 seen_at = time.monotonic() + seen_within if self._drill.inject[1:] else 0.0
+            for question in self._record.questions():
+                self._say(question)
             self._judge()
             is_judged = not waiting and all(each.met is not None for each in self._judged)
             if is_judged and time.monotonic() >= min(seen_at, self._ends):

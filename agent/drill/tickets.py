@@ -47,6 +47,7 @@ class UnfiledTickets(TicketSystem):
     """Where there is no drill queue: what would have been filed is noted, and nothing is."""
 
     kind: ClassVar[str] = "unfiled"
+    files: ClassVar[bool] = False
     noted: Callable[[str], None]
 
     def find(self, external_id: str, secrets: Secrets) -> TicketRef | None:

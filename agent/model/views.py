@@ -16,7 +16,8 @@ from agent.model.timeline import Entry
 @dataclass(frozen=True, slots=True)
 class TicketsView:
     """`available` None: no answer yet. `set_aside`: updates the ticket system will never take. `asked` False: nothing
-    can be sent for want of something on our side.
+    can be sent for want of something on our side. `files` False: a drill's agent without a queue of its own, which
+    files nothing.
     """
 
     configured: bool
@@ -27,6 +28,7 @@ class TicketsView:
     last_error: str | None = None
     next_attempt: float | None = None
     asked: bool = True
+    files: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,8 @@ class TicketSystem(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: ClassVar[str]
+    files: ClassVar[bool] = True
+    """False: nothing is filed here, as in a drill that has no queue."""
     settles_within: Duration = Field(
         default=30.0,
         description="How long it may still be at a request whose answer was never heard; only then it is looked for.",

@@ -113,6 +113,7 @@ class TicketsState:
     last_error: str | None
     next_attempt: float | None
     queue: OutboxState
+    files: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,7 @@ class Outbox(Deliveries[_Ended]):
             last_error=self._last_error,
             next_attempt=circuit.not_before if circuit.not_before > self._clock() else None,
             queue=self._queue.waiting(),
+            files=self._tickets.files,
         )
 
     def _start_due(self) -> float:

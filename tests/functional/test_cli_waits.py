@@ -11,7 +11,7 @@ from agent.model.execution import Outcome, RunPhase
 from agent.model.incident import Phase
 from agent.model.observation import Verdict
 from agent.model.timeline import AGENT, Entry, EntryKind
-from agent.model.views import CheckView, Story, SubjectView
+from agent.model.views import CheckView, Story, SubjectView, TicketsView
 from tests.functional.control_site import PARAMEDIC, ControlSite, paramedic
 from tests.functional.fake_control import STATUS
 from tests.functional.told_stories import BY_HAND, BY_HAND_STORY, INCIDENT, NOTICED, RESTART, chained
@@ -53,6 +53,14 @@ def test_status_lists_incidents_newest_first_as_incidents_does(site: ControlSite
     assert re.findall(r"^INC-\d+", said, re.MULTILINE) == ["INC-3", "INC-2", "INC-1"]
     assert "on 1 host;" in said
     assert "1 entry in" in said
+
+
+def test_a_drill_without_a_queue_refuses_no_ticket_it_files_none(site: ControlSite) -> None:
+    without = TicketsView(True, None, set_aside=6, last_error="there is no drill queue", files=False)
+    site.control.status_now = replace(STATUS, tickets=without)
+    said = site.paramedic("status", COLUMNS="200").out
+    assert re.search(r"tickets +no drill queue is configured \(tickets: drill:\): 6 updates not filed$", said, re.M)
+    assert "set aside" not in said
 
 
 # checks

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from agent.drill.tickets import UnfiledTickets
 from agent.errors import Effect, StoreBusy, TicketError, TicketSystemUnavailable
 from agent.model.commands import Milestone
 from agent.model.events import TicketFiled
 from agent.model.incident import TicketRef
+from agent.runtime.control.surroundings import tickets_view
 from agent.runtime.outbox import OutboxState, Queued
 from tests.functional.outbox_desk import LIFE, Desk
 from tests.functional.remembered_tickets import Ledger, RememberedTickets
@@ -47,6 +49,16 @@ def test_what_is_never_taken_is_set_aside_and_the_rest_goes_on(desk: Desk, caplo
     assert outbox.state().queue.set_aside == 1
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert "INC-1/1 is set aside" in caplog.text
+
+
+def test_where_nothing_is_filed_the_state_says_so(desk: Desk) -> None:
+    noted: list[str] = []
+    outbox = desk.outbox(UnfiledTickets(noted=noted.append))
+    desk.tell("INC-1", Milestone.OPENED)
+    until(desk.delivered, within=20, what="it is set aside")
+    view = tickets_view(outbox.state(), configured=True)
+    assert (view.files, view.set_aside, len(noted)) == (False, 1, 1)
+    assert tickets_view(desk.outbox(RememberedTickets(ledger=Ledger())).state(), configured=True).files
 
 
 def test_a_plugins_fault_is_set_aside_with_its_traceback(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:

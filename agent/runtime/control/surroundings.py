@@ -24,6 +24,7 @@ def tickets_view(state: TicketsState | None, *, configured: bool) -> TicketsView
         last_error=state.last_error if state.available is False else state.queue.last_error,
         next_attempt=state.next_attempt,
         asked=state.asked,
+        files=state.files,
     )
 
 
