@@ -100,6 +100,7 @@ class ExecutionAnswer(TypedDict):
     stopped_because: str | None
     override: str | None
     signed_by: str
+    plan: str | None
 
 
 class EntryAnswer(TypedDict):

@@ -12,10 +12,11 @@ def how_to_answer(about: str) -> str:
 
 
 def waiting_for_yes(executions: Iterable[ExecutionAnswer]) -> dict[str, list[str]]:
-    """Hosts that wait, by what a person must name to approve: an incident, or a run by hand."""
+    """Hosts that wait, by what a person must name to approve: an incident, or a run by hand or of a plan."""
     waiting: dict[str, list[str]] = {}
     for run in executions:
         for one in run["runs"]:
             if run["outcome"] is None and one["phase"] == "awaiting approval":
-                waiting.setdefault(run["incident"] or run["id"], []).append(one["host"])
+                about = run["incident"] if run["incident"] and not run["plan"] else run["id"]
+                waiting.setdefault(about, []).append(one["host"])
     return waiting

@@ -44,6 +44,12 @@ def test_what_waits_for_a_yes_is_seen_among_the_incidents(site: ControlSite) -> 
         assert f"waits for a yes: paramedic --socket {site.socket} approve INC-12" in named
 
 
+def test_a_step_of_a_plans_run_is_answered_by_the_run(site: ControlSite) -> None:
+    asking = replace(BY_HAND, incident="INC-12", plan="PLAN-1")
+    site.control.stories["RUN-3"] = replace(BY_HAND_STORY, executions=(asking,))
+    assert "paramedic approve RUN-3" in site.paramedic("show", "RUN-3", COLUMNS="200").out
+
+
 def test_status_lists_incidents_newest_first_as_incidents_does(site: ControlSite) -> None:
     found = tuple(
         replace(INCIDENT, id=f"INC-{n}", opened_at=INCIDENT.opened_at + after) for n, after in ((1, 0), (3, 9), (2, 5))
