@@ -27,12 +27,12 @@ def say_answer(*, yes: bool, actor: str, reason: str) -> str:
 
 
 def tell_questions(draft: Draft, before: Execution | None, execution: Execution) -> None:
-    """What is asked since `before`: once for all hosts that have come to the same step."""
+    """What is asked since `before`, or asked again: once for all hosts that have come to the same step."""
     incident = _incident(draft, execution)
     if incident is None or not any(_waits(run) for run in execution.runs):
         return
-    known = {run.host: _stands_at(run) for run in before.runs if _waits(run)} if before else {}
-    asking = [run for run in execution.runs if _waits(run) and known.get(run.host) != _stands_at(run)]
+    known = {(run.host, _stands_at(run), run.due) for run in before.runs if _waits(run)} if before else set()
+    asking = [run for run in execution.runs if _waits(run) and (run.host, _stands_at(run), run.due) not in known]
     for runs in _alike(asking):
         incident = tell(draft, incident, as_it_stands(incident), _question(draft, execution, incident, runs))
 

@@ -101,6 +101,7 @@ def test_a_question_that_ran_out_while_nobody_could_answer_is_put_again(away: st
     ward.later(59)
     assert ward.under_way() == []
     assert ward.story(EntryKind.APPROVAL) == ["web1: waiting up to 1m for somebody to approve: Restart?"] * 2
+    assert sum("waits for a yes: Restart?" in update.text for update in ward.updates) == 2
     ward.later(1)
     assert ward.under_way() == [("web1", "restart")]
 
