@@ -1,5 +1,8 @@
 """A small hospital: a configuration one can keep in mind, an agent at work on it without any host, and
-the rules that must hold after every single decision."""
+the rules that must hold after every single decision.
+
+Longer than 400 lines, for the rules stand beside what they judge.
+"""
 
 import copy
 import hashlib

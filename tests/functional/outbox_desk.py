@@ -72,6 +72,11 @@ class Desk:
         outbox.start()
         return outbox
 
+    def tried(self, times: int) -> bool:
+        """Whether the one update that waits was tried so often."""
+        (waiting,) = self.store.tickets.due(float("inf"), 1)
+        return waiting.attempts == times
+
     def delivered(self) -> bool:
         return self.store.tickets.waiting().waiting == 0
 

@@ -1,4 +1,7 @@
-"""The parts put together: in which order they start, are exchanged and end."""
+"""The parts put together: in which order they start, are exchanged and end.
+
+Longer than 400 lines, for all of it stands on one `Place`.
+"""
 
 import json
 import logging
