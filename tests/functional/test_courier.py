@@ -88,7 +88,7 @@ def test_what_is_no_apprise_url_is_told_without_it(url: str) -> None:
 
 
 def test_a_secret_that_is_not_there_is_named() -> None:
-    with pytest.raises(MessageError, match="secret 'mail': the environment variable URL is not set"):
+    with pytest.raises(MessageError, match="secret 'mail' cannot be had: the environment variable URL is not set"):
         AppriseCourier(
             {"ops": MessageTarget(name="ops", url="mail")}, Secrets({"mail": SecretRef("env", "URL")}, {})
         ).deliver(SendMessage("MSG-1", "INC-1", "ops", "s", "b", 0.0))
