@@ -182,9 +182,9 @@ def resumed(draft: Draft, execution: Execution, never_begun: Collection[str] | N
 def _comes_too_late(draft: Draft, execution: Execution, run: HostRun, never_begun: Collection[str]) -> bool:
     if run.touched or run.phase not in (RunPhase.RUNNING, RunPhase.PAUSED):
         return False
-    step = case_of(draft, execution, run).step(run)
-    may_touch = run.pending is not None and run.pending not in never_begun and not step.evidence
-    return not may_touch and draft.at > (run.due or run.phase_since) + step.timeout
+    if run.pending is not None and run.pending not in never_begun:
+        return False  # what came of it is asked of the host, and belongs on the record
+    return draft.at > (run.due or run.phase_since) + case_of(draft, execution, run).step(run).timeout
 
 
 def _given_up(draft: Draft, execution: Execution, late: Collection[HostRun], because: str) -> Execution:
